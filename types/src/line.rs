@@ -1,0 +1,40 @@
+//! How many of what.
+
+use crate::Sku;
+
+/// The largest [`Quantity`]. A deployment may allow less in a cart.
+pub const MAX_QUANTITY: i64 = 1_000_000;
+
+/// A number of pieces that is not between 1 and [`MAX_QUANTITY`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be from 1 to {MAX_QUANTITY}")]
+pub struct QuantityError;
+
+/// A number of pieces, from 1 to [`MAX_QUANTITY`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Quantity(i64);
+
+impl Quantity {
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for Quantity {
+    type Error = QuantityError;
+
+    fn try_from(pieces: i64) -> Result<Self, QuantityError> {
+        (1..=MAX_QUANTITY).contains(&pieces).then_some(Self(pieces)).ok_or(QuantityError)
+    }
+}
+
+/// So many of one item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The item.
+    pub sku: Sku,
+    /// How many of it.
+    pub quantity: Quantity,
+}
