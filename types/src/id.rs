@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use uuid::Uuid;
 
-/// The longest [`UserId`], in bytes: `OpenID` Connect limits `sub` to 255 ASCII characters.
+/// The longest [`UserId`], in bytes: OpenID Connect limits `sub` to 255 ASCII characters.
 pub const MAX_USER_ID_BYTES: usize = 255;
 
 const MAX_SKU_CHARS: usize = 64;

@@ -1,0 +1,284 @@
+//! A service's database: opened by the scheme of its URL, migrated, and pinged for readiness.
+//!
+//! Deliberately absent: statements. Each service keeps its own under `store/`.
+
+mod failure;
+mod postgres;
+mod sqlite;
+
+use std::{borrow::Cow, path::PathBuf};
+
+use sqlx::{
+    PgPool, SqlSafeStr as _,
+    migrate::{MigrateError, MigrationType, Migrator},
+};
+use time::OffsetDateTime;
+
+pub use failure::Failure;
+pub use sqlite::Sqlite;
+
+/// Where a service keeps its data.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DatabaseArgs {
+    /// Database: `sqlite:PATH` (a file on a local disk, made if missing), `postgres://USER@HOST/NAME`,
+    /// or `memory:` (lost at exit). Default: a SQLite file named after the service in the folder `data`
+    #[arg(long, env = "OXCART_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<String>,
+
+    /// Schema for this service's tables, PostgreSQL only: 1 to 63 of a-z 0-9 _. Default: the service's name
+    #[arg(long, env = "OXCART_DATABASE_SCHEMA", value_name = "NAME")]
+    pub database_schema: Option<String>,
+
+    /// Connections at most, from 1 to 1000: replicas times this must stay below the server's limit
+    #[arg(long, env = "OXCART_DATABASE_MAX_CONNECTIONS", default_value_t = 10, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub database_max_connections: u32,
+}
+
+impl DatabaseArgs {
+    /// Opens the database that the arguments name; `service` is the default of the file's and the
+    /// schema's name.
+    ///
+    /// # Errors
+    /// See [`Database::open`].
+    pub async fn open(&self, service: &str) -> Result<Database, OpenError> {
+        let default_url = || Cow::Owned(format!("sqlite:data/{service}.sqlite3"));
+        let url = self.database_url.as_deref().map_or_else(default_url, Cow::Borrowed);
+        let schema = self.database_schema.as_deref().unwrap_or(service);
+        Database::open(&url, schema, self.database_max_connections).await
+    }
+}
+
+/// An open database. A clone shares its connections.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// None at all: the service keeps its data in memory, and loses it at exit.
+    Memory,
+    /// A file.
+    Sqlite(Sqlite),
+    /// A server. Unqualified names of tables are in the service's own schema.
+    Postgres(PgPool),
+}
+
+/// Why a database could not be opened or migrated.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL names no database that we know.
+    #[error("the database URL must start with sqlite:, postgres:// or memory:")]
+    UnknownScheme,
+    /// The rest of the URL is wrong. The URL is not shown: it may hold a password.
+    #[error("the database URL is not valid")]
+    InvalidUrl(#[source] sqlx::Error),
+    /// The name of the schema is wrong.
+    #[error("the database schema must be 1 to 63 of a-z 0-9 _")]
+    InvalidSchema,
+    /// The file's folder cannot be made, or the file beside it that keeps other processes out.
+    #[error("cannot write {path}")]
+    Folder {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another process has the file open.
+    #[error("the database {path} is in use by another process")]
+    InUse {
+        /// The database's file.
+        path: PathBuf,
+    },
+    /// The file or server does not let us in.
+    #[error("cannot open the database {name}")]
+    Connect {
+        /// The file, or the server's host, port and database.
+        name: String,
+        /// What the driver said.
+        source: sqlx::Error,
+    },
+    /// A migration failed, or the database was migrated by another version of the service.
+    #[error("cannot migrate the database")]
+    Migrate(#[from] MigrateError),
+}
+
+/// One step of a schema, never changed once released.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration {
+    /// Orders the steps: 1, 2, 3, …
+    pub version: i64,
+    /// What it does, in a few words.
+    pub name: &'static str,
+    /// The statements.
+    pub sql: &'static str,
+}
+
+/// The same steps for both databases.
+#[derive(Debug, Clone, Copy)]
+pub struct Migrations {
+    /// In SQLite's words.
+    pub sqlite: &'static [Migration],
+    /// In PostgreSQL's words.
+    pub postgres: &'static [Migration],
+}
+
+impl Database {
+    /// Opens the database at `url`. A SQLite file and its folder are made if missing, and kept from
+    /// other processes; in PostgreSQL the schema is made if missing. Nothing is migrated.
+    ///
+    /// # Errors
+    /// Any [`OpenError`] but [`OpenError::Migrate`].
+    pub async fn open(url: &str, schema: &str, max_connections: u32) -> Result<Self, OpenError> {
+        match url.split(':').next().unwrap_or_default() {
+            "memory" => Ok(Self::Memory),
+            "sqlite" => Sqlite::open(url, max_connections).await.map(Self::Sqlite),
+            "postgres" | "postgresql" => {
+                postgres::open(url, schema, max_connections).await.map(Self::Postgres)
+            }
+            _ => Err(OpenError::UnknownScheme),
+        }
+    }
+
+    /// Brings the schema up to date. Safe to repeat, and to run from several processes at once: on
+    /// PostgreSQL they take turns by an advisory lock.
+    ///
+    /// # Errors
+    /// [`OpenError::Migrate`].
+    pub async fn migrate(&self, migrations: &Migrations) -> Result<(), OpenError> {
+        match self {
+            Self::Memory => Ok(()),
+            Self::Sqlite(sqlite) => Ok(migrator(migrations.sqlite).run(&sqlite.write).await?),
+            Self::Postgres(pool) => Ok(migrator(migrations.postgres).run(pool).await?),
+        }
+    }
+
+    /// Asks the database for an answer.
+    ///
+    /// # Errors
+    /// What the driver said.
+    pub async fn ping(&self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Memory => Ok(()),
+            Self::Sqlite(sqlite) => sqlx::query("select 1").execute(&sqlite.read).await.map(drop),
+            Self::Postgres(pool) => sqlx::query("select 1").execute(pool).await.map(drop),
+        }
+    }
+
+    /// Closes all connections, waiting for those in use.
+    pub async fn close(&self) {
+        match self {
+            Self::Memory => {}
+            Self::Sqlite(sqlite) => {
+                sqlite.read.close().await;
+                sqlite.write.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+fn migrator(steps: &[Migration]) -> Migrator {
+    let steps = steps.iter().map(|step| {
+        let kind = MigrationType::Simple;
+        sqlx::migrate::Migration::new(
+            step.version,
+            step.name.into(),
+            kind,
+            step.sql.into_sql_str(),
+            false,
+        )
+    });
+    Migrator::with_migrations(steps.collect())
+}
+
+/// A time as microseconds since 1970, as stores keep it.
+#[must_use]
+pub fn micros(at: OffsetDateTime) -> i64 {
+    i64::try_from(at.unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX)
+}
+
+/// The time that [`micros`] wrote down; 1970 for what no calendar holds.
+#[must_use]
+pub fn from_micros(micros: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use sqlx::Row as _;
+
+    use super::*;
+    use crate::testing;
+
+    const NOTE: Migrations = Migrations {
+        sqlite: &[Migration {
+            version: 1,
+            name: "note",
+            sql: "create table note (body text not null) strict",
+        }],
+        postgres: &[Migration {
+            version: 1,
+            name: "note",
+            sql: "create table note (body text not null)",
+        }],
+    };
+
+    async fn message(url: &str, schema: &str) -> String {
+        Database::open(url, schema, 1).await.map(drop).unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn a_wrong_setting_is_refused_by_name() {
+        assert!(message("mysql://x", "cart").await.contains("database URL must start with"));
+        assert!(message("postgres://h:port/x", "cart").await.contains("database URL is not valid"));
+        assert!(message("postgres://h/x", "Cart; drop").await.contains("database schema must be"));
+        assert!(message("postgres://127.0.0.1:1/x", "cart").await.contains("127.0.0.1:1/x"));
+    }
+
+    #[tokio::test]
+    async fn an_error_never_shows_the_password() {
+        let error =
+            Database::open("postgres://u:hunter2@127.0.0.1:1/x", "cart", 1).await.unwrap_err();
+        assert!(!crate::error::chain(&error).contains("hunter2"));
+        assert!(!format!("{error:?}").contains("hunter2"));
+    }
+
+    #[tokio::test]
+    async fn a_second_user_of_a_sqlite_file_is_refused_until_the_first_has_gone() {
+        let (first, folder) = testing::sqlite("cart").await;
+        let url = format!("sqlite:{}", folder.path().join("cart.sqlite3").display());
+        assert!(message(&url, "cart").await.ends_with("is in use by another process"));
+        first.close().await;
+        drop(first);
+        assert!(Database::open(&url, "cart", 1).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn migrations_may_be_repeated_and_raced() {
+        let (sqlite, _folder) = testing::sqlite("note").await;
+        for database in [sqlite, testing::postgres("note").await] {
+            let (one, two) = tokio::join!(database.migrate(&NOTE), database.migrate(&NOTE));
+            one.and(two).unwrap();
+            database.ping().await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_given_back_inside_a_transaction_loses_nobodys_write() {
+        let url = testing::postgres_url().await;
+        let database = Database::open(&url, "note", 1).await.unwrap();
+        database.migrate(&NOTE).await.unwrap();
+        let Database::Postgres(pool) = database else { panic!("the URL is of PostgreSQL") };
+
+        // What a future leaves behind that is dropped inside `begin()`.
+        let mut connection = pool.acquire().await.unwrap();
+        sqlx::query("begin").execute(&mut *connection).await.unwrap();
+        drop(connection);
+
+        sqlx::query("insert into note values ('kept')").execute(&pool).await.unwrap();
+        pool.close().await;
+        let Database::Postgres(pool) = Database::open(&url, "note", 1).await.unwrap() else {
+            panic!("the URL is of PostgreSQL")
+        };
+        let row = sqlx::query("select body from note").fetch_one(&pool).await.unwrap();
+        assert_eq!(row.get::<String, _>(0), "kept");
+    }
+}

@@ -1,0 +1,60 @@
+//! Whether a failed statement may work in a moment.
+
+use tonic::Status;
+
+use crate::error;
+
+/// SQLite's primary result codes for what passes or is mended without us: busy, locked, read-only,
+/// an input/output error, a full disk, a file that cannot be opened.
+const SQLITE_PASSING: [i64; 6] = [5, 6, 8, 10, 13, 14];
+
+/// PostgreSQL's classes and states for the same: connection lost, serialization failure, deadlock,
+/// out of resources, cancelled or shut down by an operator, read-only after a failover.
+const POSTGRES_PASSING: [&str; 6] = ["08", "40", "53", "57", "58", "25006"];
+
+/// A statement that the database did not carry out, or did without our learning of it.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The database cannot be reached, or is busy, full or read-only for now.
+    #[error("the database is not available")]
+    Unavailable(#[source] sqlx::Error),
+    /// A fault in a statement or in what is stored.
+    #[error("the database refused a statement")]
+    Broken(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        if is_passing(&error) { Self::Unavailable(error) } else { Self::Broken(error) }
+    }
+}
+
+impl Failure {
+    /// UNAVAILABLE or INTERNAL, with `context` for the client and the causes for the log.
+    #[must_use]
+    pub fn into_status(self, context: &'static str) -> Status {
+        match &self {
+            Self::Unavailable(_) => error::unavailable(context, &self),
+            Self::Broken(_) => error::internal(context, &self),
+        }
+    }
+}
+
+fn is_passing(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(refusal) => refusal.code().is_some_and(|code| {
+            if refusal.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+                // The low byte of an extended code is the primary one.
+                code.parse::<i64>().is_ok_and(|code| SQLITE_PASSING.contains(&(code & 0xff)))
+            } else {
+                POSTGRES_PASSING.iter().any(|passing| code.starts_with(passing))
+            }
+        }),
+        _ => false,
+    }
+}

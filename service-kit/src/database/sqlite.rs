@@ -1,0 +1,84 @@
+//! SQLite: one file, one process, one writer at a time.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    path::Path,
+    str::FromStr as _,
+    sync::Arc,
+    time::Duration,
+};
+
+use sqlx::{
+    SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::OpenError;
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An open SQLite file. Begin every writing transaction with
+/// `write.begin_with("begin immediate")`: one that starts by reading fails when it comes to write.
+#[derive(Debug, Clone)]
+pub struct Sqlite {
+    /// Reads only, several at once, beside the writer.
+    pub read: SqlitePool,
+    /// The one connection that writes.
+    pub write: SqlitePool,
+    /// Keeps other processes out for as long as any clone lives.
+    _lock: Arc<File>,
+}
+
+impl Sqlite {
+    pub(super) async fn open(url: &str, max_connections: u32) -> Result<Self, OpenError> {
+        let options = SqliteConnectOptions::from_str(url).map_err(OpenError::InvalidUrl)?;
+        let path = options.get_filename().to_owned();
+        let lock = lock_file(&path)?;
+        let failed = |source| OpenError::Connect { name: path.display().to_string(), source };
+
+        // FULL: with NORMAL a power failure loses acknowledged commits in WAL mode.
+        let options = options
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("temp_store", "memory")
+            .pragma("cache_size", "-16000")
+            .pragma("mmap_size", "268435456")
+            .pragma("journal_size_limit", "67108864");
+        let pool = || {
+            SqlitePoolOptions::new()
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .idle_timeout(None)
+                .max_lifetime(None)
+        };
+        let write =
+            pool().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
+        let readers = options.read_only(true);
+        let read = pool()
+            .max_connections(max_connections.min(4))
+            .connect_with(readers)
+            .await
+            .map_err(failed)?;
+        Ok(Self { read, write, _lock: Arc::new(lock) })
+    }
+}
+
+/// Locks a file beside the database. The system frees it when the process ends, however it ends.
+fn lock_file(database: &Path) -> Result<File, OpenError> {
+    let path = database.with_added_extension("lock");
+    let failed = |source| OpenError::Folder { path: path.clone(), source };
+    if let Some(folder) = database.parent() {
+        fs::create_dir_all(folder)
+            .map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
+    }
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: database.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}

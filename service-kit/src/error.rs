@@ -1,0 +1,306 @@
+//! How a service says no: every error carries its canonical code and a `google.rpc.ErrorInfo`.
+//!
+//! A caller that finds no ErrorInfo of our domain in a status knows that a transport made it, and
+//! that the outcome of its call is unknown. Deliberately absent: what may go wrong in a shop; each
+//! service maps its own errors in its `api`.
+
+use std::{collections::HashMap, error::Error, fmt::Display, iter, time::Duration};
+
+use oxcart_proto::reason::DOMAIN;
+use prost::{Message, Name};
+use prost_types::Any;
+use tonic::{Code, Status};
+use tonic_types::pb;
+
+pub use oxcart_proto::common::ErrorReason as Reason;
+
+/// Bad fields that one answer names. More are refused all the same.
+const MAX_FIELDS: usize = 100;
+
+/// Metadata, messages and descriptions are cut off here, so that an echoed input cannot grow a
+/// header beyond what HTTP/2 peers accept.
+const MAX_TEXT_CHARS: usize = 300;
+
+const TYPE_PREFIX: &str = "type.googleapis.com/";
+const ERROR_INFO: &str = "google.rpc.ErrorInfo";
+const BAD_REQUEST: &str = "google.rpc.BadRequest";
+const RETRY_INFO: &str = "google.rpc.RetryInfo";
+
+/// Builds a [`Status`] for one [`Reason`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Refusal {
+    reason: Reason,
+    message: String,
+    metadata: HashMap<String, String>,
+    fields: Vec<(String, String)>,
+    retry_after: Option<Duration>,
+    details: Vec<Any>,
+}
+
+impl Refusal {
+    /// Refuses for `reason`; `message` says what is the case, for a person to read.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+            metadata: HashMap::new(),
+            fields: Vec::new(),
+            retry_after: None,
+            details: Vec::new(),
+        }
+    }
+
+    /// Adds a fact for programs to `ErrorInfo.metadata`.
+    pub fn with(mut self, key: &'static str, value: impl Display) -> Self {
+        self.metadata.insert(key.to_owned(), cut(&value.to_string()));
+        self
+    }
+
+    /// Says when to try again.
+    pub fn retry_after(mut self, delay: Duration) -> Self {
+        self.retry_after = Some(delay);
+        self
+    }
+
+    /// Adds a message of the contract to the details, such as the current state of a thing.
+    pub fn detail(mut self, message: &impl Name) -> Self {
+        self.details.push(pack_own(message));
+        self
+    }
+
+    /// Names a bad field and what is wrong with it. From the 101st on they are left out.
+    pub fn field(mut self, field: impl Into<String>, description: impl Display) -> Self {
+        if self.fields.len() < MAX_FIELDS {
+            self.fields.push((field.into(), cut(&description.to_string())));
+        }
+        self
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        let message = cut(&refusal.message);
+        let code = refusal.reason.code();
+        let info = pack(
+            ERROR_INFO,
+            &pb::ErrorInfo {
+                reason: refusal.reason.wire_name().to_owned(),
+                domain: DOMAIN.to_owned(),
+                metadata: refusal.metadata,
+            },
+        );
+        let violations = refusal.fields.into_iter().map(|(field, description)| {
+            let field = cut(&field);
+            pb::bad_request::FieldViolation { field, description, ..Default::default() }
+        });
+        let bad_request = pb::BadRequest { field_violations: violations.collect() };
+        let bad_request =
+            (!bad_request.field_violations.is_empty()).then(|| pack(BAD_REQUEST, &bad_request));
+        let retry_info = refusal.retry_after.map(|delay| {
+            pack(
+                RETRY_INFO,
+                &pb::RetryInfo { retry_delay: prost_types::Duration::try_from(delay).ok() },
+            )
+        });
+        let details = iter::once(info).chain(bad_request).chain(retry_info).chain(refusal.details);
+        let status =
+            pb::Status { code: code.into(), message: message.clone(), details: details.collect() };
+        Self::with_details(code, message, status.encode_to_vec().into())
+    }
+}
+
+/// Collects what is wrong with the fields of a request, so that one answer names them all.
+#[derive(Debug, Default)]
+pub struct BadFields(Vec<(String, String)>);
+
+impl BadFields {
+    /// Takes the value of `field`, or notes why it has none.
+    pub fn take<T>(
+        &mut self,
+        field: impl Into<String>,
+        parsed: Result<T, impl Display>,
+    ) -> Option<T> {
+        parsed.map_err(|error| self.push(field, error)).ok()
+    }
+
+    /// Notes what is wrong with `field`.
+    pub fn push(&mut self, field: impl Into<String>, description: impl Display) {
+        self.0.push((field.into(), description.to_string()));
+    }
+
+    /// Whether nothing is wrong so far.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Goes on only if nothing is wrong so far.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT (`FIELD_INVALID`) with all bad fields.
+    pub fn check(self) -> Result<(), Status> {
+        if self.is_empty() { Ok(()) } else { Err(self.into_status()) }
+    }
+
+    /// INVALID_ARGUMENT (`FIELD_INVALID`) with all bad fields.
+    #[must_use]
+    pub fn into_status(self) -> Status {
+        let message = match self.0.as_slice() {
+            [] => "the request is invalid".to_owned(),
+            [(field, description)] => format!("{field} {description}"),
+            [(field, description), rest @ ..] => {
+                format!("{field} {description} (and {} more)", rest.len())
+            }
+        };
+        let refusal = Refusal::new(Reason::FieldInvalid, message);
+        self.0
+            .into_iter()
+            .fold(refusal, |r, (field, description)| r.field(field, description))
+            .into()
+    }
+}
+
+/// INTERNAL for a fault that no caller can mend. The causes are logged here, once, and do not reach
+/// the client: it is told `context`, for example "the cart store failed".
+#[must_use]
+pub fn internal(context: &'static str, error: &(dyn Error + 'static)) -> Status {
+    tracing::error!(error = chain(error), "{context}");
+    Refusal::new(Reason::Internal, context).into()
+}
+
+/// UNAVAILABLE, to be tried again in a second, for what is likely to pass. The causes are logged
+/// here, once, and do not reach the client.
+#[must_use]
+pub fn unavailable(context: &'static str, error: &(dyn Error + 'static)) -> Status {
+    tracing::warn!(error = chain(error), "{context}, for now");
+    Refusal::new(Reason::Unavailable, context).retry_after(Duration::from_secs(1)).into()
+}
+
+/// An error and its causes, from the outside in, in one line.
+#[must_use]
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let causes = iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// What an error of ours says to programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Info {
+    /// Why.
+    pub reason: Reason,
+    /// Facts about it.
+    pub metadata: HashMap<String, String>,
+}
+
+/// Reads the `ErrorInfo` of our domain. None if there is none: then a transport made the status, and
+/// whether the call took effect is unknown.
+#[must_use]
+pub fn info(status: &Status) -> Option<Info> {
+    let found: pb::ErrorInfo = unpack(ERROR_INFO, status)?;
+    let reason = Reason::from_wire_name(&found.reason).filter(|_| found.domain == DOMAIN)?;
+    Some(Info { reason, metadata: found.metadata })
+}
+
+/// Reads the first detail that is an `M`.
+#[must_use]
+pub fn detail<M: Name + Default>(status: &Status) -> Option<M> {
+    unpack(&M::full_name(), status)
+}
+
+/// Reads the bad fields and what is wrong with each.
+#[must_use]
+pub fn bad_fields(status: &Status) -> Vec<(String, String)> {
+    let bad_request: pb::BadRequest = unpack(BAD_REQUEST, status).unwrap_or_default();
+    bad_request.field_violations.into_iter().map(|v| (v.field, v.description)).collect()
+}
+
+/// Reads when to try again.
+#[must_use]
+pub fn retry_delay(status: &Status) -> Option<Duration> {
+    unpack::<pb::RetryInfo>(RETRY_INFO, status)?.retry_delay?.try_into().ok()
+}
+
+/// Whether repeating an idempotent call may help: the server said so, or a transport failed.
+#[must_use]
+pub fn is_transient(status: &Status) -> bool {
+    match info(status) {
+        Some(info) => info.reason == Reason::Unavailable || info.reason == Reason::Overloaded,
+        None => {
+            matches!(status.code(), Code::Unavailable | Code::Unknown | Code::ResourceExhausted)
+        }
+    }
+}
+
+fn pack_own<M: Name>(message: &M) -> Any {
+    pack(&M::full_name(), message)
+}
+
+fn pack(full_name: &str, message: &impl Message) -> Any {
+    Any { type_url: format!("{TYPE_PREFIX}{full_name}"), value: message.encode_to_vec() }
+}
+
+fn unpack<M: Message + Default>(full_name: &str, status: &Status) -> Option<M> {
+    let details = pb::Status::decode(status.details()).ok()?.details;
+    let is_wanted = |any: &&Any| any.type_url.strip_prefix(TYPE_PREFIX) == Some(full_name);
+    M::decode(details.iter().find(is_wanted)?.value.as_slice()).ok()
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(MAX_TEXT_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oxcart_proto::common::Money;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_reads_back_with_everything_in_it() {
+        let total = Money { currency_code: "GBP".into(), minor_units: 5 };
+        let status: Status = Refusal::new(Reason::PriceChanged, "the total is GBP 0.05 now")
+            .with("total", 5)
+            .retry_after(Duration::from_secs(2))
+            .field("expected_total", "is not the total")
+            .detail(&total)
+            .into();
+        assert_eq!(status.code(), Code::FailedPrecondition);
+        let read = info(&status).unwrap();
+        assert_eq!((read.reason, read.metadata["total"].as_str()), (Reason::PriceChanged, "5"));
+        assert_eq!(detail::<Money>(&status), Some(total));
+        assert_eq!(retry_delay(&status), Some(Duration::from_secs(2)));
+        assert_eq!(bad_fields(&status)[0].0, "expected_total");
+    }
+
+    #[test]
+    fn a_status_of_a_transport_says_nothing() {
+        let status = Status::unavailable("tcp connect error");
+        assert_eq!(info(&status), None);
+        assert!(is_transient(&status));
+    }
+
+    #[test]
+    fn every_bad_field_is_named_in_one_answer() {
+        let mut bad = BadFields::default();
+        assert_eq!(bad.take("a", "1".parse::<u8>()), Some(1));
+        assert_eq!(bad.take("b", "x".parse::<u8>()), None);
+        bad.push("c", "must be short");
+        let status = bad.into_status();
+        let fields: Vec<_> = bad_fields(&status).into_iter().map(|(field, _)| field).collect();
+        assert_eq!(fields, ["b", "c"]);
+        assert_eq!(info(&status).unwrap().reason, Reason::FieldInvalid);
+    }
+
+    #[test]
+    fn a_huge_input_makes_a_small_error() {
+        let mut bad = BadFields::default();
+        for index in 0..100_000 {
+            bad.push(format!("lines[{index}]"), "x".repeat(100));
+        }
+        assert!(bad.into_status().details().len() < 100 * 200);
+    }
+}
