@@ -2,10 +2,16 @@
 //!
 //! Deliberately absent: every word of the shop, and every choice that a service makes for itself.
 
+pub mod auth;
+pub mod channel;
 pub mod database;
+pub mod deadline;
 pub mod error;
 pub mod page;
+pub mod run;
+pub mod server;
 pub mod source;
+pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 
