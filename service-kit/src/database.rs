@@ -12,7 +12,7 @@ use sqlx::{
     PgPool, SqlSafeStr as _,
     migrate::{MigrateError, MigrationType, Migrator},
 };
-use time::OffsetDateTime;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
 pub use failure::Failure;
 pub use sqlite::Sqlite;
@@ -194,11 +194,12 @@ pub fn micros(at: OffsetDateTime) -> i64 {
     i64::try_from(at.unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX)
 }
 
-/// The time that [`micros`] wrote down; 1970 for what no calendar holds.
+/// The time that [`micros`] wrote down; the calendar's first or last day for what it does not hold.
 #[must_use]
 pub fn from_micros(micros: i64) -> OffsetDateTime {
+    let end = if micros < 0 { PrimitiveDateTime::MIN } else { PrimitiveDateTime::MAX };
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000)
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+        .unwrap_or_else(|_| end.assume_utc())
 }
 
 #[cfg(all(test, feature = "testing"))]
@@ -220,6 +221,13 @@ mod tests {
             sql: "create table note (body text not null)",
         }],
     };
+
+    #[test]
+    fn times_read_back_and_never_leave_the_calendar() {
+        let at = from_micros(1_700_000_000_123_456);
+        assert_eq!(micros(at), 1_700_000_000_123_456);
+        assert!(from_micros(i64::MAX) > at && from_micros(i64::MIN) < at);
+    }
 
     async fn message(url: &str, schema: &str) -> String {
         Database::open(url, schema, 1).await.map(drop).unwrap_err().to_string()
