@@ -1,0 +1,159 @@
+//! What may be said in which room.
+
+use super::{
+    SERVICES,
+    paths::{names, rooms},
+    rust_text::{RustText, without_tests},
+};
+
+/// What may stand directly under a service's `src/`, beside `main.rs` and `lib.rs`. The controller has
+/// `clients` in place of a store, the payment service an `acquirer` for the world outside.
+const ROOMS: [&str; 7] = ["acquirer", "api", "app", "clients", "config", "domain", "store"];
+
+/// Words of a clock, of the network, of a database: none of the domain's business.
+const NOT_IN_DOMAIN: [&str; 16] = [
+    "tokio",
+    "tokio_stream",
+    "tokio_util",
+    "tonic",
+    "tonic_types",
+    "prost",
+    "prost_types",
+    "sqlx",
+    "tracing",
+    "oxcart_proto",
+    "service_kit",
+    "Instant",
+    "SystemTime",
+    "Sources",
+    "now_utc",
+    "async",
+];
+
+/// How a SQL statement begins, and what it has further on: words such as "with" and "update" begin
+/// sentences as well.
+const SQL: [(&str, &str); 13] = [
+    ("select ", " from "),
+    ("select 1", ""),
+    ("insert into ", " values"),
+    ("insert into ", "select "),
+    ("update ", " set "),
+    ("delete from ", ""),
+    ("create table ", ""),
+    ("create index ", ""),
+    ("alter table ", ""),
+    ("drop table ", ""),
+    ("with ", " as ("),
+    ("begin immediate", ""),
+    ("pragma ", ""),
+];
+
+/// What is wrong with a Rust source at `file`, a path from the workspace's root.
+#[must_use]
+pub fn check_source(file: &str, text: &str) -> Vec<String> {
+    let whole = RustText::parse(text);
+    let mut wrong = Vec::new();
+    if whole.code.contains("#[ignore") {
+        wrong.push("a test must not be ignored".to_owned());
+    }
+    let parts: Vec<&str> = file.split('/').collect();
+    if let [krate, "src", rest @ ..] = parts.as_slice() {
+        let text = RustText::parse(&without_tests(text));
+        wrong.extend(check_environment(krate, rest, &text));
+        if SERVICES.contains(krate) {
+            wrong.extend(check_room(rest, &text));
+        }
+    }
+    wrong
+}
+
+/// Only `config.rs` reads the environment. The kit's arguments stand beside what they configure.
+fn check_environment(krate: &str, path: &[&str], text: &RustText) -> Vec<String> {
+    if krate == "service-kit" || path == ["config.rs"] {
+        return Vec::new();
+    }
+    let mut wrong = Vec::new();
+    let squeezed: String = text.code.split_whitespace().collect();
+    if squeezed.contains("env::") || squeezed.contains("std::env") || squeezed.contains(",env,") {
+        wrong.push("only config.rs reads the environment".to_owned());
+    }
+    if squeezed.contains("env=") {
+        wrong.push("only config.rs has arguments from the environment".to_owned());
+    }
+    wrong
+}
+
+fn check_room(path: &[&str], text: &RustText) -> Vec<String> {
+    let room = path.first().copied().unwrap_or_default().trim_end_matches(".rs");
+    if matches!(room, "main" | "lib" | "config") && path.len() == 1 {
+        // They put the rooms together, and name no wire type and no SQL all the same.
+        return check_words(room, text);
+    }
+    if !ROOMS.contains(&room) {
+        return vec![format!("there is no room {room}, the rooms are {}", ROOMS.join(", "))];
+    }
+    let mut wrong = check_words(room, text);
+    let enters = rooms(&text.code, path.len());
+    let forbidden = |other: &&String| {
+        ROOMS.contains(&other.as_str()) && other.as_str() != room && !may_enter(room, other)
+    };
+    wrong.extend(
+        enters.iter().filter(forbidden).map(|other| format!("{room} must not know {other}")),
+    );
+    wrong
+}
+
+/// `api -> app -> {domain, store}`, `store -> domain`. What goes through the rooms are the domain's
+/// types, so `api` knows those. What `app` asks of other services stands in `clients`.
+fn may_enter(room: &str, other: &str) -> bool {
+    match room {
+        "api" => matches!(other, "app" | "domain"),
+        "app" => matches!(other, "domain" | "store" | "clients" | "acquirer"),
+        "acquirer" => matches!(other, "domain" | "store"),
+        "store" | "clients" => other == "domain",
+        _ => false,
+    }
+}
+
+fn check_words(room: &str, text: &RustText) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut forbid = |word: &str| {
+        if names(&text.code, word) {
+            wrong.push(format!("{room} must not name {word}"));
+        }
+    };
+    if room == "domain" {
+        for word in NOT_IN_DOMAIN {
+            forbid(word);
+        }
+    } else {
+        if !matches!(room, "api" | "clients" | "lib") {
+            forbid("oxcart_proto");
+        }
+        if room != "store" {
+            forbid("sqlx");
+        }
+    }
+    if room == "lib" && names_wire_type(&text.code) {
+        wrong.push("lib may name the generated server, and no wire type".to_owned());
+    }
+    if room != "store" {
+        let sql = text.strings.iter().find(|literal| is_sql(literal));
+        wrong.extend(sql.map(|sql| format!("SQL belongs under store: {:.60}", sql.trim())));
+    }
+    wrong
+}
+
+fn is_sql(literal: &str) -> bool {
+    let text = literal.trim_start_matches(['\\', '\n', ' ']).replace('\n', " ").to_lowercase();
+    SQL.iter().any(|(beginning, further)| text.starts_with(beginning) && text.contains(further))
+}
+
+/// Whether `code` takes anything but a generated server from the contract.
+fn names_wire_type(code: &str) -> bool {
+    code.match_indices("oxcart_proto").any(|(at, _)| {
+        let path = code[at..].split([';', '(', '<']).next().unwrap_or_default();
+        let path: String = path.split_whitespace().collect();
+        path.contains('{') || !path.contains("_server::")
+    })
+}
