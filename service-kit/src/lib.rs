@@ -12,7 +12,7 @@ pub mod run;
 pub mod server;
 pub mod source;
 pub mod telemetry;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use error::Reason;

@@ -1,42 +1,87 @@
 //! A gRPC server with health, reflection, limits, deadlines and a bounded drain.
+//!
+//! Deliberately absent: TLS and rate limits per caller, which belong to what stands before it.
 
-use std::{convert::Infallible, future::Future, io, net::SocketAddr};
+mod args;
+mod bind;
+mod health;
+mod layers;
+mod mend;
+#[cfg(test)]
+mod tests;
+mod trace;
 
-use tokio::net::TcpListener;
+use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
+
+use axum::middleware::{from_fn, from_fn_with_state};
+use tokio::{net::TcpListener, time};
 use tokio_util::sync::CancellationToken;
-use tonic::{body::Body, server::NamedService};
+use tonic::{
+    body::Body,
+    server::NamedService,
+    service::Routes,
+    transport::{self, server::TcpIncoming},
+};
+use tonic_health::pb::health_server::{Health as HealthService, HealthServer};
 use tower::Service;
 
 use crate::{auth::Authenticator, source::Sources};
+use health::{Check, Health};
+use layers::{Completion, Places, Shutdown};
 
-/// Limits of a server.
-#[derive(Debug, Clone, clap::Args)]
-pub struct ServerArgs {
-    /// Calls at work at most; more are shed with RESOURCE_EXHAUSTED
-    #[arg(long, env = "OXCART_MAX_IN_FLIGHT", default_value_t = 512, value_name = "N")]
-    pub max_in_flight: usize,
-    /// Bytes of one request message at most
-    #[arg(long, env = "OXCART_MAX_MESSAGE_BYTES", default_value_t = 4 * 1024 * 1024, value_name = "BYTES")]
-    pub max_message_bytes: usize,
-}
+pub use args::ServerArgs;
+pub use bind::{BindError, bind};
+
+/// How often a connection is pinged, and how long the answer may take.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A server in the making.
 #[must_use]
-pub struct Server {}
+pub struct Server {
+    name: &'static str,
+    args: ServerArgs,
+    sources: Sources,
+    authenticator: Option<Authenticator>,
+    check: Check,
+    routes: Routes,
+    services: Vec<&'static str>,
+}
+
+/// Why a server ended before it was told to, or did not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The listener failed.
+    #[error("the server failed")]
+    Transport(#[source] transport::Error),
+    /// The contract's descriptors do not decode: a broken build.
+    #[error("reflection cannot be set up")]
+    Reflection(#[source] tonic_reflection::server::Error),
+}
 
 impl Server {
-    /// A server for the service `name`, ready as soon as it serves.
-    pub fn new(_name: &'static str, _args: &ServerArgs, _sources: Sources) -> Self {
-        todo!()
+    /// A server of the process `name`, ready as soon as it serves.
+    pub fn new(name: &'static str, args: &ServerArgs, sources: Sources) -> Self {
+        Self {
+            name,
+            args: args.clone(),
+            sources,
+            authenticator: None,
+            check: Arc::new(|| Box::pin(async { true })),
+            routes: Routes::default(),
+            services: Vec::new(),
+        }
     }
 
-    /// Verifies the tokens of calls.
-    pub fn authenticator(self, _authenticator: Authenticator) -> Self {
-        todo!()
+    /// Verifies the tokens of calls; a handler asks [`Caller::of`](crate::auth::Caller::of).
+    pub fn authenticator(mut self, authenticator: Authenticator) -> Self {
+        self.authenticator = Some(authenticator);
+        self
     }
 
-    /// Adds a generated service.
-    pub fn add_service<S>(self, _service: S) -> Self
+    /// Adds a generated service. Its own limit of message bytes is the service's to set, from
+    /// [`ServerArgs::max_message_bytes`].
+    pub fn add_service<S>(mut self, service: S) -> Self
     where
         S: Service<http::Request<Body>, Error = Infallible>
             + NamedService
@@ -47,67 +92,121 @@ impl Server {
         S::Response: axum::response::IntoResponse,
         S::Future: Send + 'static,
     {
-        todo!()
+        self.routes = self.routes.add_service(service);
+        self.services.push(S::NAME);
+        self
     }
 
-    /// Asks `check` every 2 s whether the service is ready; health answers that.
-    pub fn ready_when<F, Fut>(self, _check: F) -> Self
+    /// Asks `check` every 2 s whether the service can do its work; health answers that.
+    pub fn ready_when<F, Fut>(mut self, check: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = bool> + Send + 'static,
     {
-        todo!()
+        self.check = Arc::new(move || Box::pin(check()));
+        self
     }
 
-    /// Serves until `shutdown`, then drains.
+    /// Serves until `shutdown` is cancelled, then takes no more calls and gives those at work
+    /// [`ServerArgs::drain_seconds`]. Whoever is not done then is left behind, and the log says so.
     ///
     /// # Errors
-    /// See [`ServeError`].
-    #[expect(clippy::unused_async, reason = "filled in soon")]
+    /// [`ServeError`].
     pub async fn serve(
         self,
-        _listener: TcpListener,
-        _shutdown: CancellationToken,
+        listener: TcpListener,
+        shutdown: CancellationToken,
     ) -> Result<(), ServeError> {
-        todo!()
+        let (reporter, health_service) = tonic_health::server::health_reporter();
+        let health = Health { reporter, names: self.services.clone() };
+        health.set(false).await;
+        let completion = Completion::new(&self.args, shutdown.clone());
+        let tracker = completion.tracker.clone();
+        let (name, drain, check) = (self.name, self.args.drain(), Arc::clone(&self.check));
+        let mut builder = builder(&self.args);
+        let routes = self.routes(completion, health_service)?.prepare();
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let stop = CancellationToken::new();
+        let serving = builder
+            .add_routes(routes)
+            .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+        let mut serving = pin!(serving);
+        tracing::info!("{name} serves");
+        tokio::select! {
+            ended = &mut serving => return ended.map_err(ServeError::Transport),
+            () = health.follow(check) => {}
+            () = shutdown.cancelled() => {}
+        }
+        tracing::info!("{name} drains");
+        stop.cancel();
+        tracker.close();
+        let drained = async {
+            let finish = async {
+                health.set(false).await;
+                tracker.wait().await;
+                health.end().await;
+            };
+            let (ended, ()) = tokio::join!(serving, finish);
+            tracker.wait().await;
+            ended
+        };
+        // Bounded here: the drain of a connection may never end by itself (hyperium/hyper#4170).
+        match time::timeout(drain, drained).await {
+            Ok(ended) => ended.map_err(ServeError::Transport),
+            Err(_) => {
+                let left = tracker.len();
+                tracing::warn!(left, "{name} stops with calls still open");
+                Ok(())
+            }
+        }
+    }
+
+    fn routes<H: HealthService>(
+        self,
+        completion: Completion,
+        health: HealthServer<H>,
+    ) -> Result<Routes, ServeError> {
+        let (v1, v1alpha) = (self.reflection().build_v1(), self.reflection().build_v1alpha());
+        let places = Places::new(&self.args, self.sources);
+        let router = self
+            .routes
+            .into_axum_router()
+            .layer(from_fn_with_state(self.authenticator, layers::authenticate))
+            .layer(from_fn_with_state(places, layers::limit_in_flight))
+            .layer(from_fn_with_state(completion, layers::run_to_completion))
+            .layer(from_fn(trace::trace));
+        // Health and reflection stay outside: they are answered under load, and to anybody.
+        Ok(Routes::from(router)
+            .add_service(v1.map_err(ServeError::Reflection)?)
+            .add_service(v1alpha.map_err(ServeError::Reflection)?)
+            .add_service(health))
+    }
+
+    /// Names only what this server serves: the contract holds all services.
+    fn reflection(&self) -> tonic_reflection::server::Builder<'static> {
+        let builder = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(oxcart_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .with_service_name("grpc.health.v1.Health");
+        self.services.iter().fold(builder, |builder, name| builder.with_service_name(*name))
     }
 }
 
-/// Why a server stopped by itself.
-#[derive(Debug, thiserror::Error)]
-#[error("the server failed")]
-pub struct ServeError(#[source] tonic::transport::Error);
+fn builder(args: &ServerArgs) -> transport::Server {
+    // A call that was taken just before a connection grew too old may still use all of its time.
+    let grace = args.longest_deadline() + KEEPALIVE_TIMEOUT;
+    transport::Server::builder()
+        .max_concurrent_streams(args.max_concurrent_streams)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .max_connection_age(Duration::from_secs(args.max_connection_age_seconds))
+        .max_connection_age_grace(grace)
+}
 
-/// Is cancelled when the server that took `request` begins to shut down: a stream must end then.
+/// Is cancelled when the server that took `request` begins to shut down. A stream must end then:
+/// the drain waits for it.
 #[must_use]
-pub fn shutdown_signal<T>(_request: &tonic::Request<T>) -> CancellationToken {
-    todo!()
-}
-
-/// Binds `addr`; port 0 takes a free one.
-///
-/// # Errors
-/// A sentence that names the address and what to do.
-#[expect(clippy::unused_async, reason = "filled in soon")]
-pub async fn bind(_addr: SocketAddr) -> Result<TcpListener, BindError> {
-    todo!()
-}
-
-/// Why an address could not be bound.
-#[derive(Debug, thiserror::Error)]
-pub enum BindError {
-    /// Another process listens there.
-    #[error("port {} is taken: stop what listens on {addr}, or choose another port", addr.port())]
-    Taken {
-        /// The address.
-        addr: SocketAddr,
-    },
-    /// Anything else.
-    #[error("cannot listen on {addr}")]
-    Other {
-        /// The address.
-        addr: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
+pub fn shutdown_signal<T>(request: &tonic::Request<T>) -> CancellationToken {
+    let found = request.extensions().get::<Shutdown>();
+    found.map_or_else(CancellationToken::new, |shutdown| shutdown.0.clone())
 }

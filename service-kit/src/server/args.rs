@@ -1,0 +1,78 @@
+//! Limits of a server, each with its unit.
+
+use std::time::Duration;
+
+const MAX_IN_FLIGHT: usize = 512;
+const MAX_CONCURRENT_STREAMS: u32 = 256;
+const DEFAULT_DEADLINE_MS: u64 = 10_000;
+const LONGEST_DEADLINE_MS: u64 = 60_000;
+const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+const MAX_CONNECTION_AGE_SECONDS: u64 = 1_800;
+const DRAIN_SECONDS: u64 = 10;
+
+/// Limits of a server.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ServerArgs {
+    /// Calls at work at the same time, at most; more are shed with RESOURCE_EXHAUSTED
+    #[arg(long, env = "OXCART_MAX_IN_FLIGHT", default_value_t = MAX_IN_FLIGHT, value_name = "N")]
+    pub max_in_flight: usize,
+
+    /// Calls open at the same time on one connection, at most; more wait in the client
+    #[arg(long, env = "OXCART_MAX_CONCURRENT_STREAMS", default_value_t = MAX_CONCURRENT_STREAMS)]
+    #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_concurrent_streams: u32,
+
+    /// Milliseconds for a call that states no deadline
+    #[arg(long, env = "OXCART_DEFAULT_DEADLINE_MS", default_value_t = DEFAULT_DEADLINE_MS)]
+    #[arg(value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub default_deadline_ms: u64,
+
+    /// Milliseconds for any call, whatever it states
+    #[arg(long, env = "OXCART_LONGEST_DEADLINE_MS", default_value_t = LONGEST_DEADLINE_MS)]
+    #[arg(value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub longest_deadline_ms: u64,
+
+    /// Bytes of one request message, at most
+    #[arg(long, env = "OXCART_MAX_MESSAGE_BYTES", default_value_t = MAX_MESSAGE_BYTES)]
+    #[arg(value_name = "BYTES")]
+    pub max_message_bytes: usize,
+
+    /// Seconds after which a connection is closed gracefully, so that clients spread over replicas
+    #[arg(long, env = "OXCART_MAX_CONNECTION_AGE_SECONDS")]
+    #[arg(default_value_t = MAX_CONNECTION_AGE_SECONDS, value_name = "SECONDS")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_connection_age_seconds: u64,
+
+    /// Seconds that calls at work have to finish at shutdown
+    #[arg(long, env = "OXCART_DRAIN_SECONDS", default_value_t = DRAIN_SECONDS)]
+    #[arg(value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub drain_seconds: u64,
+}
+
+impl Default for ServerArgs {
+    fn default() -> Self {
+        Self {
+            max_in_flight: MAX_IN_FLIGHT,
+            max_concurrent_streams: MAX_CONCURRENT_STREAMS,
+            default_deadline_ms: DEFAULT_DEADLINE_MS,
+            longest_deadline_ms: LONGEST_DEADLINE_MS,
+            max_message_bytes: MAX_MESSAGE_BYTES,
+            max_connection_age_seconds: MAX_CONNECTION_AGE_SECONDS,
+            drain_seconds: DRAIN_SECONDS,
+        }
+    }
+}
+
+impl ServerArgs {
+    pub(super) fn default_deadline(&self) -> Duration {
+        Duration::from_millis(self.default_deadline_ms)
+    }
+
+    pub(super) fn longest_deadline(&self) -> Duration {
+        Duration::from_millis(self.longest_deadline_ms)
+    }
+
+    pub(super) fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds)
+    }
+}

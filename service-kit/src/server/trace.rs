@@ -1,0 +1,52 @@
+//! One span and one log line for each call, in the trace that the caller began.
+
+use axum::{extract::Request, middleware::Next, response::Response};
+use tokio::time::Instant;
+use tonic::{Code, Status};
+use tracing::{Instrument as _, Span};
+
+use crate::telemetry;
+
+/// A path is the caller's to choose; more of it is not logged.
+const MAX_METHOD_CHARS: usize = 120;
+
+/// Begins a span below the caller's and logs how the call ended.
+pub(super) async fn trace(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let method: String = path.trim_start_matches('/').chars().take(MAX_METHOD_CHARS).collect();
+    let span = tracing::info_span!(
+        "call",
+        otel.name = %method,
+        otel.kind = "server",
+        grpc.method = %method,
+        trace_id = tracing::field::Empty,
+    );
+    telemetry::continue_trace(&span, request.headers());
+    let mut line = Line {
+        span: span.clone(),
+        began_at: Instant::now(),
+        code: None,
+    };
+    let response = next.run(request).instrument(span).await;
+    let status = Status::from_header_map(response.headers());
+    line.code = Some(status.map_or(Code::Ok, |status| status.code()));
+    response
+}
+
+/// Logs when it is dropped, so that a call whose client went away is logged too.
+struct Line {
+    span: Span,
+    began_at: Instant,
+    code: Option<Code>,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let ms = u64::try_from(self.began_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let _entered = self.span.enter();
+        match self.code {
+            Some(code) => tracing::info!(grpc.code = ?code, ms, "answered"),
+            None => tracing::info!(ms, "the client went away; the call runs on"),
+        }
+    }
+}
