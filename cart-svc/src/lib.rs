@@ -1,1 +1,97 @@
-//! cart-svc
+//! The cart service: carts, and for each checkout the record from which any controller can finish it.
+//!
+//! The owner of a cart is the user of the verified token, never a field. Deliberately absent: prices,
+//! payments, and any decision about a payment; a checkout ends as the payment's record says.
+
+pub mod api;
+pub mod app;
+pub mod config;
+pub mod domain;
+pub mod store;
+
+use std::sync::Arc;
+
+use oxcart_proto::cart::cart_service_server::CartServiceServer;
+use service_kit::{
+    Sources,
+    auth::Authenticator,
+    database::{Database, OpenError},
+    server::{BindError, ServeError, Server},
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use config::Config;
+
+use crate::{
+    api::CartApi,
+    app::{Carts, Checkouts},
+    store::{CartStore, MIGRATIONS},
+};
+
+/// The name of the service, of its SQLite file and of its PostgreSQL schema.
+const NAME: &str = "cart";
+
+/// Why the service did not start, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The database cannot be used.
+    #[error("the cart service has no database")]
+    Database(#[from] OpenError),
+    /// The address cannot be used.
+    #[error("the cart service has no address")]
+    Bind(#[from] BindError),
+    /// The server failed.
+    #[error("the cart service stopped")]
+    Serve(#[from] ServeError),
+}
+
+/// Opens the database, brings its schema up to date, and returns it.
+///
+/// # Errors
+/// [`RunError::Database`].
+pub async fn migrate(config: &Config) -> Result<Database, RunError> {
+    let database = config.database.open(NAME).await?;
+    database.migrate(&MIGRATIONS).await?;
+    Ok(database)
+}
+
+/// Serves on `listener` until `shutdown`, then finishes what is under way, within limits.
+///
+/// # Errors
+/// [`RunError::Database`], [`RunError::Serve`].
+pub async fn serve(
+    config: Config,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+    sources: Sources,
+) -> Result<(), RunError> {
+    let database = migrate(&config).await?;
+    let store = store::open(&database, sources.clone());
+    let service = service(&config, store, &sources);
+    let pinged = database.clone();
+    let served = Server::new(NAME, &config.server, sources.clone())
+        .authenticator(Authenticator::new(&config.auth, sources))
+        .add_service(service)
+        .ready_when(move || {
+            let pinged = pinged.clone();
+            async move { pinged.ping().await.is_ok() }
+        })
+        .serve(listener, shutdown)
+        .await;
+    database.close().await;
+    Ok(served?)
+}
+
+/// The service on a given store, for a server that is put together elsewhere.
+#[must_use]
+pub fn service(
+    config: &Config,
+    store: Arc<dyn CartStore>,
+    sources: &Sources,
+) -> CartServiceServer<CartApi> {
+    let carts = Carts::new(Arc::clone(&store), config.limits(), sources.clone());
+    let checkouts = Checkouts::new(store, config.timing(), sources.clone());
+    CartServiceServer::new(CartApi::new(carts, checkouts))
+        .max_decoding_message_size(config.server.max_message_bytes)
+}

@@ -1,0 +1,299 @@
+//! A cart and its transitions.
+
+use std::fmt;
+
+use oxcart_types::{CartId, CheckoutId, Quantity, Sku, UserId, Version};
+use time::OffsetDateTime;
+
+use super::{Limits, Lines, Quote};
+
+/// How far a cart is on its way to being purchased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CartState {
+    /// Its contents may change.
+    Open,
+    /// A checkout has frozen it and its payment is not decided yet.
+    Pending,
+    /// Purchased.
+    Paid,
+}
+
+impl CartState {
+    /// The word for it in databases and in the metadata of errors.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Open => "OPEN",
+            Self::Pending => "PENDING",
+            Self::Paid => "PAID",
+        }
+    }
+}
+
+impl fmt::Display for CartState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Which checkout holds a cart, if one does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// None: the cart is open.
+    Free,
+    /// One that is not decided yet.
+    Pending(CheckoutId),
+    /// The one that purchased it.
+    Paid(CheckoutId),
+}
+
+impl Hold {
+    /// The state that goes with it.
+    #[must_use]
+    pub const fn state(self) -> CartState {
+        match self {
+            Self::Free => CartState::Open,
+            Self::Pending(_) => CartState::Pending,
+            Self::Paid(_) => CartState::Paid,
+        }
+    }
+
+    /// The checkout that holds the cart.
+    #[must_use]
+    pub const fn checkout(self) -> Option<CheckoutId> {
+        match self {
+            Self::Free => None,
+            Self::Pending(checkout) | Self::Paid(checkout) => Some(checkout),
+        }
+    }
+}
+
+/// What a user means to buy, or bought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cart {
+    /// Whose it is.
+    pub owner: UserId,
+    /// Its name among the owner's carts.
+    pub id: CartId,
+    /// The checkout that holds it.
+    pub hold: Hold,
+    /// Grows with every change.
+    pub version: Version,
+    /// What it holds.
+    pub lines: Lines,
+    /// When it was created.
+    pub created_at: OffsetDateTime,
+    /// When it last changed.
+    pub updated_at: OffsetDateTime,
+    /// The contents as they were paid. Only of a purchased cart.
+    pub paid: Option<Quote>,
+}
+
+/// Why a cart does not do what was asked. Nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It is not open.
+    #[error("cart {cart} is {state} and accepts no changes")]
+    Closed {
+        /// The cart.
+        cart: CartId,
+        /// Pending or paid.
+        state: CartState,
+    },
+    /// It has changed since the caller read it.
+    #[error("cart {} has changed since it was read", now.id)]
+    Stale {
+        /// As it is now.
+        now: Box<Cart>,
+    },
+    /// It has no room for one more line.
+    #[error("cart {cart} has as many lines as it may have")]
+    Full {
+        /// The cart.
+        cart: CartId,
+        /// How many lines it may have.
+        limit: usize,
+    },
+    /// Another checkout has frozen it.
+    #[error("another checkout holds cart {}", now.id)]
+    Held {
+        /// As it is now.
+        now: Box<Cart>,
+    },
+    /// There is nothing in it to check out.
+    #[error("cart {cart} is empty")]
+    Empty {
+        /// The cart.
+        cart: CartId,
+    },
+    /// What is in it costs nothing.
+    #[error("cart {cart} costs nothing, so there is nothing to pay")]
+    NothingToPay {
+        /// The cart.
+        cart: CartId,
+    },
+    /// The prices that came with the checkout are not for the contents of this version.
+    #[error("must be the lines of cart {cart} in their order")]
+    OtherLines {
+        /// The cart.
+        cart: CartId,
+    },
+}
+
+impl Cart {
+    /// A new, open cart.
+    ///
+    /// Versions start at the time of creation in microseconds, not at 1: a cart that is deleted and
+    /// created again under the same id must not answer to the etags of the first, or a refused
+    /// checkout of the first that is delivered late would freeze the second.
+    #[must_use]
+    pub fn create(owner: UserId, id: CartId, lines: Lines, now: OffsetDateTime) -> Self {
+        let version = first_version(now);
+        let (created_at, updated_at) = (now, now);
+        Self { owner, id, hold: Hold::Free, version, lines, created_at, updated_at, paid: None }
+    }
+
+    /// Whether it is still what creating it with `lines` made.
+    #[must_use]
+    pub fn is_as_created_with(&self, lines: &Lines) -> bool {
+        self.version == first_version(self.created_at) && self.lines == *lines
+    }
+
+    /// Replaces the contents.
+    ///
+    /// # Errors
+    /// [`Refused::Closed`], [`Refused::Stale`].
+    pub fn replace_lines(
+        &self,
+        seen: Option<Version>,
+        lines: Lines,
+        now: OffsetDateTime,
+    ) -> Result<Self, Refused> {
+        self.check_open(seen)?;
+        Ok(self.with_lines(lines, now))
+    }
+
+    /// Sets how many of one item it holds; `None` removes the item.
+    ///
+    /// # Errors
+    /// [`Refused::Closed`], [`Refused::Stale`], [`Refused::Full`].
+    pub fn set_item(
+        &self,
+        seen: Option<Version>,
+        sku: &Sku,
+        quantity: Option<Quantity>,
+        limits: &Limits,
+        now: OffsetDateTime,
+    ) -> Result<Self, Refused> {
+        self.check_open(seen)?;
+        let limit = limits.max_lines;
+        let lines = self.lines.with(sku, quantity, limit);
+        let lines = lines.ok_or(Refused::Full { cart: self.id, limit })?;
+        Ok(self.with_lines(lines, now))
+    }
+
+    /// Checks that it may change or be deleted, and is the version that the caller has seen.
+    ///
+    /// # Errors
+    /// [`Refused::Closed`], [`Refused::Stale`].
+    pub fn check_open(&self, seen: Option<Version>) -> Result<(), Refused> {
+        if self.hold != Hold::Free {
+            return Err(Refused::Closed { cart: self.id, state: self.hold.state() });
+        }
+        if seen.is_some_and(|seen| seen != self.version) {
+            return Err(Refused::Stale { now: Box::new(self.clone()) });
+        }
+        Ok(())
+    }
+
+    /// The next version, held as `hold` says.
+    pub(super) fn with_hold(&self, hold: Hold, now: OffsetDateTime) -> Self {
+        Self { hold, version: self.version.next(), updated_at: now, ..self.clone() }
+    }
+
+    /// The next version with other contents, or the same one if they are the same: an absolute write
+    /// that repeats what is there is no change.
+    fn with_lines(&self, lines: Lines, now: OffsetDateTime) -> Self {
+        if lines == self.lines {
+            return self.clone();
+        }
+        Self { lines, version: self.version.next(), updated_at: now, ..self.clone() }
+    }
+}
+
+fn first_version(created_at: OffsetDateTime) -> Version {
+    let micros = created_at.unix_timestamp() * 1_000_000 + i64::from(created_at.microsecond());
+    Version::from(micros.max(Version::FIRST.get()))
+}
+
+#[cfg(test)]
+mod tests {
+    use time::Duration;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    fn lines(raw: &[(&str, i64)]) -> Lines {
+        Lines::parse(raw, &Limits::default()).unwrap()
+    }
+
+    fn cart(raw: &[(&str, i64)]) -> Cart {
+        let owner = "alice".parse().unwrap();
+        Cart::create(owner, Uuid::from_u128(1).into(), lines(raw), NOW + Duration::days(1))
+    }
+
+    #[test]
+    fn a_change_makes_another_version_and_a_repeated_one_does_not() {
+        let cart = cart(&[("A", 1)]);
+        let changed = cart.replace_lines(None, lines(&[("B", 2)]), NOW).unwrap();
+        assert_eq!(changed.version, cart.version.next());
+        let repeated = changed.replace_lines(None, lines(&[("B", 2)]), NOW).unwrap();
+        assert_eq!(repeated, changed);
+    }
+
+    #[test]
+    fn a_stale_etag_is_refused_with_the_cart_as_it_is() {
+        let old = cart(&[]);
+        let cart = old.replace_lines(None, lines(&[("B", 2)]), NOW).unwrap();
+        let refused = cart.replace_lines(Some(old.version), lines(&[]), NOW).unwrap_err();
+        assert_eq!(refused, Refused::Stale { now: Box::new(cart) });
+    }
+
+    #[test]
+    fn a_frozen_cart_accepts_no_change_not_even_an_empty_one() {
+        let checkout = Uuid::from_u128(2).into();
+        for hold in [Hold::Pending(checkout), Hold::Paid(checkout)] {
+            let cart = cart(&[("A", 1)]).with_hold(hold, NOW);
+            let refused = Refused::Closed { cart: cart.id, state: hold.state() };
+            assert_eq!(cart.check_open(None), Err(refused.clone()));
+            let same = cart.lines.clone();
+            assert_eq!(cart.replace_lines(None, same, NOW), Err(refused.clone()));
+            let sku = "A".parse().unwrap();
+            assert_eq!(cart.set_item(None, &sku, None, &Limits::default(), NOW), Err(refused));
+        }
+    }
+
+    #[test]
+    fn a_cart_created_again_answers_to_none_of_its_old_etags() {
+        let first = cart(&[("A", 1)]);
+        let again = Cart::create(
+            first.owner.clone(),
+            first.id,
+            first.lines.clone(),
+            first.created_at + Duration::milliseconds(1),
+        );
+        assert!(first.is_as_created_with(&again.lines));
+        assert!(matches!(again.check_open(Some(first.version)), Err(Refused::Stale { .. })));
+    }
+
+    #[test]
+    fn a_cart_that_was_changed_and_changed_back_is_not_as_created() {
+        let created = cart(&[("A", 1)]);
+        let changed = created.replace_lines(None, lines(&[]), NOW).unwrap();
+        let back = changed.replace_lines(None, created.lines.clone(), NOW).unwrap();
+        assert!(created.is_as_created_with(&created.lines));
+        assert!(!back.is_as_created_with(&created.lines));
+    }
+}

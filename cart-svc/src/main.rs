@@ -1,0 +1,23 @@
+//! Starts the cart service.
+
+use std::process::ExitCode;
+
+use cart_svc::{Config, RunError};
+use clap::Parser as _;
+use service_kit::{Sources, run, server};
+use tokio_util::sync::CancellationToken;
+
+fn main() -> ExitCode {
+    let config = Config::parse();
+    let telemetry = config.telemetry.clone();
+    run::run("cart-svc", &telemetry, |shutdown| start(config, shutdown))
+}
+
+async fn start(config: Config, shutdown: CancellationToken) -> Result<(), RunError> {
+    if config.migrate_only {
+        cart_svc::migrate(&config).await?.close().await;
+        return Ok(());
+    }
+    let listener = server::bind(config.listen).await?;
+    cart_svc::serve(config, listener, shutdown, Sources::system()).await
+}

@@ -1,0 +1,224 @@
+//! Rows as both databases hold them, and the values of the domain that they stand for.
+
+use oxcart_types::{Line, Money, Quantity, Sku, UserId};
+use service_kit::database::from_micros;
+use sqlx::{ColumnIndex, Decode, FromRow, Row, Type, types::Json};
+use uuid::Uuid;
+
+use super::{Overdue, StoreError, span_from_micros};
+use crate::domain::{
+    Cart, CartState, Checkout, CheckoutState, DeclineReason, Event, Failure, Hold, Lines,
+    PricedLine, Quote,
+};
+
+/// The contents of a cart: SKU and quantity.
+pub(super) type Items = Json<Vec<(String, i64)>>;
+
+/// The snapshot of a checkout: SKU, name, quantity, unit price in minor units.
+pub(super) type PricedItems = Json<Vec<(String, String, i64, i64)>>;
+
+/// A row of `cart`, with its checkout's snapshot if it is purchased.
+pub(super) struct CartRow {
+    cart_id: Uuid,
+    state: String,
+    version: i64,
+    checkout_id: Option<Uuid>,
+    items: Items,
+    created_at: i64,
+    updated_at: i64,
+    paid_items: Option<PricedItems>,
+    paid_total: Option<i64>,
+    paid_currency: Option<String>,
+}
+
+/// A row of `checkout`, without its lease.
+pub(super) struct CheckoutRow {
+    checkout_id: Uuid,
+    cart_id: Uuid,
+    request_id: String,
+    fingerprint: Vec<u8>,
+    items: PricedItems,
+    total: i64,
+    currency: String,
+    state: String,
+    fail_reason: Option<String>,
+    decline_reason: Option<String>,
+    payment_id: Option<String>,
+    charge_left: i64,
+    attempts: i64,
+    created_at: i64,
+    updated_at: i64,
+}
+
+/// What the lease needs of an overdue row of `checkout`.
+pub(super) struct OverdueRow {
+    owner: String,
+    checkout_id: Uuid,
+    lease_epoch: i64,
+    attempts: i64,
+}
+
+/// A row of `checkout_event`.
+pub(super) struct EventRow {
+    seq: i64,
+    from_state: String,
+    to_state: String,
+    evidence: String,
+}
+
+macro_rules! from_row {
+    ($row:ident { $($column:ident),+ } of $($kind:ty),+) => {
+        impl<'r, R: Row> FromRow<'r, R> for $row
+        where
+            &'static str: ColumnIndex<R>,
+            $($kind: Decode<'r, R::Database> + Type<R::Database>,)+
+        {
+            fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+                Ok(Self { $($column: row.try_get(stringify!($column))?),+ })
+            }
+        }
+    };
+}
+
+from_row!(CartRow {
+    cart_id, state, version, checkout_id, items, created_at, updated_at, paid_items, paid_total,
+    paid_currency
+} of Uuid, String, i64, Option<Uuid>, Items, Option<PricedItems>, Option<i64>, Option<String>);
+
+from_row!(CheckoutRow {
+    checkout_id, cart_id, request_id, fingerprint, items, total, currency, state, fail_reason,
+    decline_reason, payment_id, charge_left, attempts, created_at, updated_at
+} of Uuid, String, i64, Vec<u8>, PricedItems, Option<String>);
+
+from_row!(OverdueRow { owner, checkout_id, lease_epoch, attempts } of Uuid, String, i64);
+
+from_row!(EventRow { seq, from_state, to_state, evidence } of String, i64);
+
+impl CartRow {
+    /// The cart that the row stands for.
+    pub(super) fn into_cart(self, owner: &UserId) -> Result<Cart, StoreError> {
+        const CORRUPT: StoreError = StoreError::Corrupt { what: "cart" };
+        let hold = match (self.state.as_str(), self.checkout_id) {
+            ("OPEN", None) => Hold::Free,
+            ("PENDING", Some(id)) => Hold::Pending(id.into()),
+            ("PAID", Some(id)) => Hold::Paid(id.into()),
+            _ => return Err(CORRUPT),
+        };
+        let paid = match (self.paid_items, self.paid_total, self.paid_currency) {
+            (Some(items), Some(total), Some(currency)) => Some(quote(items, total, &currency)?),
+            _ => None,
+        };
+        if paid.is_some() != matches!(hold, Hold::Paid(_)) {
+            return Err(CORRUPT);
+        }
+        let line = |(sku, quantity): (String, i64)| {
+            Some(Line { sku: sku.parse().ok()?, quantity: quantity.try_into().ok()? })
+        };
+        let lines: Option<Vec<Line>> = self.items.0.into_iter().map(line).collect();
+        Ok(Cart {
+            owner: owner.clone(),
+            id: self.cart_id.into(),
+            hold,
+            version: self.version.into(),
+            lines: Lines::restore(lines.ok_or(CORRUPT)?),
+            created_at: from_micros(self.created_at),
+            updated_at: from_micros(self.updated_at),
+            paid,
+        })
+    }
+}
+
+impl CheckoutRow {
+    /// The checkout that the row stands for.
+    pub(super) fn into_checkout(self, owner: &UserId) -> Result<Checkout, StoreError> {
+        const CORRUPT: StoreError = StoreError::Corrupt { what: "checkout" };
+        let state = self.state().ok_or(CORRUPT)?;
+        let is_pending = state == CheckoutState::Pending;
+        let charge_left = if is_pending { self.charge_left } else { 0 };
+        Ok(Checkout {
+            owner: owner.clone(),
+            id: self.checkout_id.into(),
+            cart: self.cart_id.into(),
+            request: self.request_id.parse().map_err(|_| CORRUPT)?,
+            fingerprint: self.fingerprint.as_slice().try_into().map_err(|_| CORRUPT)?,
+            quote: quote(self.items, self.total, &self.currency)?,
+            state,
+            charge_window: span_from_micros(charge_left),
+            attempts: self.attempts,
+            created_at: from_micros(self.created_at),
+            updated_at: from_micros(self.updated_at),
+        })
+    }
+
+    fn state(&self) -> Option<CheckoutState> {
+        let failure = match (self.fail_reason.as_deref(), self.decline_reason.as_deref()) {
+            (Some("DECLINED"), Some(word)) => Some(Failure::Declined(decline_reason(word)?)),
+            (Some("CANCELLED"), None) => Some(Failure::Cancelled),
+            (None, None) => None,
+            _ => return None,
+        };
+        match (self.state.as_str(), self.payment_id.as_deref(), failure) {
+            ("PENDING", None, None) => Some(CheckoutState::Pending),
+            ("PAID", Some(id), None) => Some(CheckoutState::Paid { payment: id.parse().ok()? }),
+            ("FAILED", None, Some(failure)) => Some(CheckoutState::Failed(failure)),
+            _ => None,
+        }
+    }
+}
+
+impl OverdueRow {
+    /// What the row stands for.
+    pub(super) fn into_overdue(self) -> Result<Overdue, StoreError> {
+        let owner = self.owner.parse().map_err(|_| StoreError::Corrupt { what: "checkout" })?;
+        let (lease_epoch, attempts) = (self.lease_epoch, self.attempts);
+        Ok(Overdue { owner, checkout: self.checkout_id.into(), lease_epoch, attempts })
+    }
+}
+
+impl EventRow {
+    /// What the row stands for.
+    pub(super) fn into_event(self) -> Result<Event, StoreError> {
+        let read = |word: &str| {
+            let all = [CartState::Open, CartState::Pending, CartState::Paid];
+            let state = all.into_iter().find(|state| state.word() == word);
+            state.ok_or(StoreError::Corrupt { what: "event" })
+        };
+        let (from, to) = (read(&self.from_state)?, read(&self.to_state)?);
+        Ok(Event { seq: self.seq, from, to, evidence: self.evidence })
+    }
+}
+
+/// The contents of a cart, as its row holds them.
+pub(super) fn items(lines: &Lines) -> Items {
+    let item = |line: &Line| (line.sku.to_string(), line.quantity.get());
+    Json(lines.as_slice().iter().map(item).collect())
+}
+
+/// The snapshot of a checkout, as its row holds it.
+pub(super) fn priced_items(quote: &Quote) -> PricedItems {
+    let item = |line: &PricedLine| {
+        let price = line.unit_price.minor_units();
+        (line.sku.to_string(), line.name.clone(), line.quantity.get(), price)
+    };
+    Json(quote.lines().iter().map(item).collect())
+}
+
+fn quote(items: PricedItems, total: i64, currency: &str) -> Result<Quote, StoreError> {
+    let quote = || {
+        let total = Money::from_parts(currency, total).ok()?;
+        let line = |(sku, name, quantity, price): (String, String, i64, i64)| {
+            let sku = sku.parse::<Sku>().ok()?;
+            let quantity = Quantity::try_from(quantity).ok()?;
+            let unit_price = Money::new(total.currency(), price).ok()?;
+            let line_total = unit_price.checked_mul(quantity).ok()?;
+            Some(PricedLine { sku, name, quantity, unit_price, line_total })
+        };
+        let lines: Option<Vec<_>> = items.0.into_iter().map(line).collect();
+        Quote::new(lines?, total).ok()
+    };
+    quote().ok_or(StoreError::Corrupt { what: "snapshot" })
+}
+
+fn decline_reason(word: &str) -> Option<DeclineReason> {
+    DeclineReason::ALL.into_iter().find(|reason| reason.word() == word)
+}
