@@ -1,0 +1,66 @@
+//! Measures how fast the store answers: so many users, each with one call at a time, for so long.
+//!
+//! Nothing is repeated while measuring, so every failed call shows as one. Deliberately absent: the
+//! store's own view of its speed, and its memory.
+
+mod figures;
+mod worker;
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use oxcart_types::UserId;
+use tokio::{task::JoinSet, time::Instant};
+
+pub use self::figures::{Figures, Tally};
+use self::worker::{Window, Worker};
+use crate::{Error, config::LoadArgs, session::Store, shopper::Shopper};
+
+/// Items that the calls are about: the largest page there is.
+const ITEMS: i32 = 200;
+
+/// Users that are made ready at once.
+const PREPARED_AT_ONCE: usize = 8;
+
+/// Makes users and carts ready, then measures.
+///
+/// # Errors
+/// If nothing could be measured: no store, no items, a user that cannot be made ready.
+pub async fn run(args: &LoadArgs) -> Result<Figures, Error> {
+    let store = Store::find(&args.store).await?;
+    let workers = prepare(&store, args).await?;
+    let window = Window::new(
+        Instant::now() + Duration::from_secs(args.warmup_seconds),
+        Duration::from_secs(args.seconds),
+    );
+    let mut running = JoinSet::new();
+    for worker in workers {
+        running.spawn(worker.run(window));
+    }
+    let mut tally = Tally::default();
+    while let Some(done) = running.join_next().await {
+        tally.add(done?);
+    }
+    Ok(Figures { operation: args.op, users: args.concurrency, seconds: args.seconds, tally })
+}
+
+async fn prepare(store: &Arc<Store>, args: &LoadArgs) -> Result<Vec<Worker>, Error> {
+    let mut first = Shopper::patient(Arc::clone(store), user(0)?, 0);
+    let items = Arc::new(first.first_items(ITEMS).await?);
+    if items.is_empty() {
+        return Err(Error::EmptyCatalogue);
+    }
+    let workers = stream::iter(0..usize::from(args.concurrency)).map(|index| {
+        let (store, items) = (Arc::clone(store), Arc::clone(&items));
+        async move {
+            let shopper = Shopper::patient(store, user(index)?, index);
+            Ok::<_, Error>(Worker::prepare(shopper, args.op, items, index).await?)
+        }
+    });
+    workers.buffer_unordered(PREPARED_AT_ONCE).try_collect().await
+}
+
+/// The user of a worker, the same in every run.
+fn user(index: usize) -> Result<UserId, Error> {
+    format!("load-{index:04}").parse().map_err(|_| Error::EmptyCatalogue)
+}

@@ -1,0 +1,228 @@
+//! One user under load.
+
+use std::{sync::Arc, time::Duration};
+
+use oxcart_proto::{
+    common::{CartState, CheckoutState, Item, Line},
+    controller::Cart,
+};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::Tally;
+use crate::{call::CallError, config::Operation, shopper::Shopper};
+
+/// The namespace of the cart ids of users under load.
+const NAMESPACE: Uuid = Uuid::from_u128(0x3f0c_2a11_8e55_52d8_a7b9_6c1e_90d4_f3a7);
+
+/// Carts of a user that reads.
+const CARTS: usize = 3;
+
+/// Lines of each of these carts.
+const LINES: usize = 5;
+
+/// Items of a storefront.
+const STOREFRONT_ITEMS: i32 = 20;
+
+/// The test card that pays.
+const TOKEN_PAYS: &str = "tok_visa";
+
+/// Rounds of deleting carts that an interrupted run has left.
+const CLEANING_ROUNDS: usize = 20;
+
+/// The pause after a failed call, so that a store that is down is not asked a million times.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(20);
+
+/// The time in which calls count.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    begins_at: Instant,
+    ends_at: Instant,
+}
+
+impl Window {
+    /// From `begins_at`, for so long.
+    pub fn new(begins_at: Instant, length: Duration) -> Self {
+        Self { begins_at, ends_at: begins_at + length }
+    }
+
+    /// Whether a call that ended at `at` counts.
+    fn holds(&self, at: Instant) -> bool {
+        (self.begins_at..self.ends_at).contains(&at)
+    }
+}
+
+/// One user and what it calls.
+pub struct Worker {
+    shopper: Shopper,
+    operation: Operation,
+    items: Arc<Vec<Item>>,
+    carts: Vec<String>,
+    turn: usize,
+    window: Option<Window>,
+    tally: Tally,
+}
+
+impl Worker {
+    /// Signs the user in and makes its carts.
+    pub async fn prepare(
+        mut shopper: Shopper,
+        operation: Operation,
+        items: Arc<Vec<Item>>,
+        index: usize,
+    ) -> Result<Self, CallError> {
+        let mut carts = Vec::new();
+        let wanted = match operation {
+            Operation::Read => CARTS,
+            Operation::Update => 1,
+            Operation::Checkout => 0,
+        };
+        for number in 0..wanted {
+            let name = format!("{}\n{number}", shopper.user().as_str());
+            let cart_id = Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string();
+            shopper.create_or_get_cart(&cart_id).await?;
+            shopper.fill_cart(&cart_id, first_lines(&items, index)).await?;
+            carts.push(cart_id);
+        }
+        if operation == Operation::Checkout {
+            delete_leftovers(&mut shopper).await?;
+        }
+        shopper.sign_in().await?;
+        let (shopper, tally) = (shopper.measured(), Tally::default());
+        Ok(Self { shopper, operation, items, carts, turn: index, window: None, tally })
+    }
+
+    /// Calls until the window ends.
+    pub async fn run(mut self, window: Window) -> Tally {
+        self.window = Some(window);
+        while Instant::now() < window.ends_at {
+            let done = match self.operation {
+                Operation::Read => self.read().await,
+                Operation::Update => self.update().await,
+                Operation::Checkout => self.check_out().await,
+            };
+            if done.is_none() {
+                tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+            }
+            self.turn += 1;
+        }
+        self.tally
+    }
+
+    async fn read(&mut self) -> Option<()> {
+        let begun_at = Instant::now();
+        match self.turn % 3 {
+            0 => {
+                let answer = self.shopper.storefront(STOREFRONT_ITEMS).await;
+                self.record("GetStorefront", begun_at, answer)
+            }
+            1 => {
+                let cart_id = &self.carts[self.turn / 3 % self.carts.len()];
+                let answer = self.shopper.cart(cart_id).await;
+                self.record("GetCart", begun_at, answer).map(drop)
+            }
+            _ => {
+                let name = &self.items[self.turn % self.items.len()].name;
+                let word = name.split(' ').next().unwrap_or(name);
+                let answer = self.shopper.search(word).await;
+                self.record("SearchItems", begun_at, answer)
+            }
+        }
+    }
+
+    async fn update(&mut self) -> Option<()> {
+        let line = self.line();
+        let begun_at = Instant::now();
+        let answer = self.shopper.set_item(&self.carts[0], line).await;
+        self.record("SetItem", begun_at, answer)
+    }
+
+    async fn check_out(&mut self) -> Option<()> {
+        let line = self.line();
+        let begun_at = Instant::now();
+        let answer = self.shopper.create_cart("", vec![line]).await;
+        let cart = self.record("CreateCart", begun_at, answer)?;
+        let paid = self.pay(&cart).await;
+        if paid.is_none() {
+            // Else open carts would pile up until the store allows no more.
+            let _ = self.shopper.delete_cart(&cart.cart_id).await;
+        }
+        paid
+    }
+
+    async fn pay(&mut self, cart: &Cart) -> Option<()> {
+        let request_id = format!("load-{}", cart.cart_id);
+        let begun_at = Instant::now();
+        let answer = self.shopper.check_out(&cart.cart_id, &request_id, TOKEN_PAYS).await;
+        match answer.map(|checkout| checkout.state()) {
+            Ok(CheckoutState::Paid) => self.record("Checkout", begun_at, Ok(())),
+            Ok(CheckoutState::Pending) => {
+                self.tally.undecided += u64::from(self.counts_now());
+                Some(())
+            }
+            Ok(_) => {
+                if self.counts_now() {
+                    self.tally.fail("Checkout", "not paid");
+                }
+                None
+            }
+            Err(error) => self.record("Checkout", begun_at, Err(error)),
+        }
+    }
+
+    /// Any item that costs something; how many changes with every turn.
+    fn line(&self) -> Line {
+        let costs = |item: &&Item| item.price.as_ref().is_some_and(|price| price.minor_units > 0);
+        let shift = self.turn * 7 % self.items.len();
+        let item = self.items[shift..].iter().chain(self.items.iter()).find(costs);
+        let sku = item.unwrap_or(&self.items[0]).sku.clone();
+        Line { sku, quantity: i64::try_from(self.turn % 9).unwrap_or(0) + 1 }
+    }
+
+    fn counts_now(&self) -> bool {
+        self.window.is_some_and(|window| window.holds(Instant::now()))
+    }
+
+    fn record<T>(
+        &mut self,
+        rpc: &'static str,
+        begun_at: Instant,
+        answer: Result<T, CallError>,
+    ) -> Option<T> {
+        let counts = self.counts_now();
+        match answer {
+            Ok(answer) => {
+                if counts {
+                    self.tally.record(rpc, begun_at.elapsed());
+                }
+                Some(answer)
+            }
+            Err(error) => {
+                if counts {
+                    self.tally.fail(rpc, &error.label());
+                }
+                None
+            }
+        }
+    }
+}
+
+/// Different first contents for each user, one piece of each item.
+fn first_lines(items: &[Item], index: usize) -> Vec<Line> {
+    let places = (0..LINES.min(items.len())).map(|number| (index * LINES + number) % items.len());
+    places.map(|place| Line { sku: items[place].sku.clone(), quantity: 1 }).collect()
+}
+
+async fn delete_leftovers(shopper: &mut Shopper) -> Result<(), CallError> {
+    for _ in 0..CLEANING_ROUNDS {
+        let carts = shopper.unpurchased_carts().await?;
+        let open: Vec<_> = carts.iter().filter(|cart| cart.state() == CartState::Open).collect();
+        for cart in &open {
+            shopper.delete_cart(&cart.cart_id).await?;
+        }
+        if open.is_empty() {
+            break;
+        }
+    }
+    Ok(())
+}

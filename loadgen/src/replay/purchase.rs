@@ -1,0 +1,204 @@
+//! One purchase: a cart is made, filled and paid, from wherever an earlier run left it.
+
+use oxcart_proto::{
+    common::{self, CartState, CheckoutFailure, CheckoutState, ErrorReason},
+    controller::{Cart, Checkout},
+};
+
+use super::plan::Planned;
+use crate::{call::CallError, shopper::Shopper};
+
+/// The test card that pays.
+const TOKEN_PAYS: &str = "tok_visa";
+/// The test card that is declined.
+const TOKEN_DECLINED: &str = "tok_declined";
+/// The test card that pays, but the processor's answer is lost.
+const TOKEN_REPLY_LOST: &str = "tok_reply_lost";
+
+/// Looks at a cart after which its purchase is given up: each is followed by a try to pay or by a
+/// wait for a decision, and a store that works needs two or three.
+const MAX_ROUNDS: u32 = 10;
+
+/// How a purchase went.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bought {
+    /// What the checkout came to, by its own answer. None if the purchase was there before this run.
+    pub total: Option<common::Money>,
+    /// Whether a first charge was declined, as it should be.
+    pub was_declined: bool,
+    /// Whether it was paid by a charge whose answer was lost.
+    pub was_unanswered: bool,
+    /// Checkouts that were undecided when their call ended.
+    pub decided_later: usize,
+    /// Checkouts that were cancelled and tried again.
+    pub cancelled: usize,
+}
+
+/// Why something was not bought.
+#[derive(Debug, thiserror::Error)]
+pub enum PurchaseError {
+    /// The store refused.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The charge that should be declined was not.
+    #[error("a card that is to be declined was charged, checkout {checkout_id}")]
+    NotDeclined {
+        /// The checkout.
+        checkout_id: String,
+    },
+    /// The charge that should be paid was declined.
+    #[error("a good card was declined, checkout {checkout_id}")]
+    Declined {
+        /// The checkout.
+        checkout_id: String,
+    },
+    /// The declined charge has not left the cart as it was.
+    #[error("a declined card left the cart {state:?} with {lines} of its {expected} lines")]
+    NotUsable {
+        /// The cart's state.
+        state: CartState,
+        /// How many lines it has.
+        lines: usize,
+        /// How many it should have.
+        expected: usize,
+    },
+    /// The cart is neither paid nor can it be.
+    #[error("still not paid after {MAX_ROUNDS} rounds")]
+    NotPaid,
+}
+
+/// Buys what is planned, or finds that it is bought.
+///
+/// # Errors
+/// See [`PurchaseError`]; a later run may try again.
+pub async fn buy(shopper: &mut Shopper, planned: &Planned) -> Result<Bought, PurchaseError> {
+    let mut purchase = Purchase { shopper, planned, bought: Bought::default(), attempt: 0 };
+    let mut cart = purchase.shopper.create_or_get_cart(&planned.cart_id).await?;
+    for _ in 0..MAX_ROUNDS {
+        match cart.state() {
+            CartState::Paid => return Ok(purchase.bought),
+            CartState::Pending => {
+                purchase.shopper.decision(&cart.checkout_id).await?;
+            }
+            CartState::Open | CartState::Unspecified => {
+                if purchase.fill_and_pay().await? {
+                    return Ok(purchase.bought);
+                }
+            }
+        }
+        cart = purchase.shopper.cart(&planned.cart_id).await?;
+    }
+    Err(PurchaseError::NotPaid)
+}
+
+struct Purchase<'a> {
+    shopper: &'a mut Shopper,
+    planned: &'a Planned,
+    bought: Bought,
+    attempt: u32,
+}
+
+impl Purchase<'_> {
+    /// Says whether the cart is paid now. If not, another look at the cart shows why.
+    async fn fill_and_pay(&mut self) -> Result<bool, PurchaseError> {
+        let filled = self.shopper.fill_cart(&self.planned.cart_id, self.lines()).await;
+        if unless_closed(filled)?.is_none() {
+            return Ok(false);
+        }
+        if self.planned.is_declined_first && !self.bought.was_declined {
+            return self.be_declined().await.map(|()| false);
+        }
+        self.pay().await
+    }
+
+    /// Tries a card that is declined, and looks whether the cart is still good.
+    async fn be_declined(&mut self) -> Result<(), PurchaseError> {
+        let request_id = self.planned.declined_request_id();
+        let Some(checkout) = self.check_out(&request_id, TOKEN_DECLINED).await? else {
+            return Ok(());
+        };
+        match (checkout.state(), checkout.failure()) {
+            (CheckoutState::Failed, CheckoutFailure::Declined) => {}
+            // Too slow to be charged in time: no decline, and as good for what is tested.
+            (CheckoutState::Failed, _) => self.bought.cancelled += 1,
+            _ => return Err(PurchaseError::NotDeclined { checkout_id: checkout.checkout_id }),
+        }
+        self.bought.was_declined = true;
+        let cart = self.shopper.cart(&self.planned.cart_id).await?;
+        check_usable(&cart, self.planned.purchase.lines.len())
+    }
+
+    async fn pay(&mut self) -> Result<bool, PurchaseError> {
+        self.attempt += 1;
+        let request_id = self.planned.request_id(self.attempt);
+        let token = if self.planned.is_unanswered { TOKEN_REPLY_LOST } else { TOKEN_PAYS };
+        let Some(checkout) = self.check_out(&request_id, token).await? else {
+            return Ok(false);
+        };
+        match (checkout.state(), checkout.failure()) {
+            (CheckoutState::Paid, _) => {
+                self.bought.was_unanswered = self.planned.is_unanswered;
+                self.bought.total = checkout.total;
+                Ok(true)
+            }
+            (_, CheckoutFailure::Declined) => {
+                Err(PurchaseError::Declined { checkout_id: checkout.checkout_id })
+            }
+            _ => {
+                self.bought.cancelled += 1;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Checks out and waits for the decision. None: this request will never be one's purchase.
+    async fn check_out(
+        &mut self,
+        request_id: &str,
+        token: &str,
+    ) -> Result<Option<Checkout>, PurchaseError> {
+        let answer = self.shopper.check_out(&self.planned.cart_id, request_id, token).await;
+        let Some(checkout) = unless_closed(answer)? else {
+            return Ok(None);
+        };
+        if checkout.state() != CheckoutState::Pending {
+            return Ok(Some(checkout));
+        }
+        self.bought.decided_later += 1;
+        Ok(Some(self.shopper.decision(&checkout.checkout_id).await?))
+    }
+
+    fn lines(&self) -> Vec<common::Line> {
+        let lines = self.planned.purchase.lines.iter();
+        lines
+            .map(|line| common::Line {
+                sku: line.sku.as_str().to_owned(),
+                quantity: line.quantity.get(),
+            })
+            .collect()
+    }
+}
+
+/// The refusals that only say that an earlier run was here first: another look at the cart tells.
+fn unless_closed<T>(answer: Result<T, CallError>) -> Result<Option<T>, CallError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) => match error.reason() {
+            Some(
+                ErrorReason::CartClosed
+                | ErrorReason::CartStale
+                | ErrorReason::CheckoutInProgress
+                | ErrorReason::RequestIdReused,
+            ) => Ok(None),
+            _ => Err(error),
+        },
+    }
+}
+
+fn check_usable(cart: &Cart, expected: usize) -> Result<(), PurchaseError> {
+    let (state, lines) = (cart.state(), cart.lines.len());
+    if state == CartState::Open && lines == expected {
+        return Ok(());
+    }
+    Err(PurchaseError::NotUsable { state, lines, expected })
+}
