@@ -1,0 +1,95 @@
+//! To pay: write the key down, have it decided, wait a while.
+//!
+//! Deliberately absent: the call to the acquirer. A task of its own makes it, because a caller that
+//! goes away must not leave it half done.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::{PaymentError, Payments};
+use crate::domain::{
+    key::PaymentKey,
+    payment::{Order, Payment, State},
+    scenario::{Scenario, Trouble},
+};
+
+/// A request to pay.
+#[derive(Debug)]
+pub struct Charge {
+    /// What the caller calls it.
+    pub key: PaymentKey,
+    /// What is to be paid, and how.
+    pub order: Order,
+    /// A key that is first seen after this time is cancelled.
+    pub not_after: Option<OffsetDateTime>,
+}
+
+pub(super) async fn charge(
+    payments: &Payments,
+    charge: Charge,
+    patience: Duration,
+) -> Result<Payment, PaymentError> {
+    let Charge { key, order, not_after } = charge;
+    let amount = order.amount;
+    fail_before(payments, &key, trouble(&order)).await?;
+    let attempt = Payment::open(key, order, not_after, payments.sources.now());
+    let opened = payments.store.open(&attempt).await?;
+    if !opened.payment.is_for(amount) {
+        let key = opened.payment.key;
+        tracing::error!(payment.key = %key, "payment key {key} came again with another amount");
+        return Err(PaymentError::KeyReused { key });
+    }
+    let payment = outcome_within(payments, opened.payment, patience).await?;
+    fail_after(&payment, opened.created)?;
+    Ok(payment)
+}
+
+/// The payment once it is decided, or as it is when `patience` ends.
+async fn outcome_within(
+    payments: &Payments,
+    payment: Payment,
+    patience: Duration,
+) -> Result<Payment, PaymentError> {
+    if payment.is_terminal() {
+        return Ok(payment);
+    }
+    // With too many under way none is started: the sweep takes it up.
+    if let Some(settling) = payments.settler.start(&payment.key) {
+        // Out of patience: the record says how far it is.
+        let _ = tokio::time::timeout(patience, settling.done()).await;
+    }
+    payments.get(payment.key).await
+}
+
+fn trouble(order: &Order) -> Trouble {
+    Scenario::of_named(&order.token).map_or(Trouble::None, |scenario| scenario.trouble)
+}
+
+/// Fails the call if the script has it fail without a trace.
+async fn fail_before(
+    payments: &Payments,
+    key: &PaymentKey,
+    trouble: Trouble,
+) -> Result<(), PaymentError> {
+    let Trouble::Unavailable { calls } = trouble else { return Ok(()) };
+    let is_known = payments.store.find(key).await?.is_some();
+    if !is_known && payments.script.is_one_of_the_first(key, calls) {
+        return Err(PaymentError::Scripted(trouble));
+    }
+    Ok(())
+}
+
+/// Fails the call if the script has its answer lost. `is_first`: it opened the record.
+fn fail_after(payment: &Payment, is_first: bool) -> Result<(), PaymentError> {
+    let trouble = payment.order.as_ref().map_or(Trouble::None, trouble);
+    match (trouble, &payment.state) {
+        // Cancelled: no processor was asked, so none had trouble.
+        (_, State::Cancelled) => Ok(()),
+        (Trouble::NoReply, _) => Err(PaymentError::Scripted(trouble)),
+        (Trouble::ReplyLost | Trouble::ErrorAfterCapture, _) if is_first => {
+            Err(PaymentError::Scripted(trouble))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,193 @@
+//! Has payments decided, each in a task of its own that no caller can take down with it.
+//!
+//! A task asks the acquirer with the payment's key until it decides, and stores that once. If it dies
+//! at any point, asking again is harmless and finds the same answer.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use service_kit::Sources;
+use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    acquirer::Acquirer,
+    app::PaymentError,
+    domain::{
+        acquirer::Answer,
+        key::PaymentKey,
+        payment::{Payment, State},
+    },
+    store::PaymentStore,
+};
+
+/// Payments that are being decided at once. More wait for the next sweep.
+const MAX_RUNNING: usize = 1_000;
+
+/// How long to wait at most before asking an acquirer again that needs longer.
+const LONGEST_WAIT: Duration = Duration::from_millis(200);
+
+/// How long to wait after the first failure; doubled with each further one.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+
+/// How long to wait at most after a failure.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+
+/// From this many failures on a payment needs a person's eye.
+const FAILURES_TO_ALARM: u32 = 10;
+
+/// Decides payments. A clone shares its tasks.
+#[derive(Clone)]
+pub struct Settler {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Arc<dyn PaymentStore>,
+    acquirer: Arc<dyn Acquirer>,
+    sources: Sources,
+    running: Mutex<HashMap<PaymentKey, watch::Receiver<()>>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// A payment that is being decided.
+pub struct Settling(watch::Receiver<()>);
+
+impl Settling {
+    /// Returns when its task has ended: with an outcome, or because the process stops.
+    pub async fn done(mut self) {
+        // Nothing is ever sent: the sender goes with the task.
+        while self.0.changed().await.is_ok() {}
+    }
+}
+
+impl Settler {
+    /// Decides payments of `store` through `acquirer`.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn PaymentStore>,
+        acquirer: Arc<dyn Acquirer>,
+        sources: Sources,
+    ) -> Self {
+        let (running, tasks, stop) = <_>::default();
+        Self { shared: Arc::new(Shared { store, acquirer, sources, running, tasks, stop }) }
+    }
+
+    /// Has `key` decided, by the task that is at it if there is one. `None` if too many are under
+    /// way or the process stops.
+    #[must_use]
+    pub fn start(&self, key: &PaymentKey) -> Option<Settling> {
+        let mut running = self.shared.running();
+        if let Some(known) = running.get(key) {
+            return Some(Settling(known.clone()));
+        }
+        if running.len() >= MAX_RUNNING || self.shared.stop.is_cancelled() {
+            return None;
+        }
+        let (sender, receiver) = watch::channel(());
+        running.insert(key.clone(), receiver.clone());
+        let task = Task { shared: self.shared.clone(), key: key.clone(), _sender: sender };
+        self.shared.tasks.spawn(task.run());
+        Some(Settling(receiver))
+    }
+
+    /// Ends all tasks: those that talk to the acquirer or the database finish that, if it takes no
+    /// longer than `limit`; those that wait end at once. What is undecided then is decided after the
+    /// next start.
+    pub async fn drain(&self, limit: Duration) {
+        self.shared.stop.cancel();
+        self.shared.tasks.close();
+        if tokio::time::timeout(limit, self.shared.tasks.wait()).await.is_err() {
+            let left = self.shared.tasks.len();
+            tracing::warn!(left, "{left} payments are still being decided at shutdown");
+        }
+    }
+}
+
+impl Shared {
+    /// Nothing in here panics while it holds the lock, so a poisoned one is still whole.
+    fn running(&self) -> MutexGuard<'_, HashMap<PaymentKey, watch::Receiver<()>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks once, and stores what was decided.
+    async fn ask(&self, key: &PaymentKey) -> Result<Option<Duration>, PaymentError> {
+        let payment = self.store.find(key).await?;
+        let Some(Payment { state: State::Processing, order: Some(order), .. }) = payment else {
+            return Ok(None);
+        };
+        match self.acquirer.ask(key, &order).await? {
+            Answer::NotYet(left) => Ok(Some(left)),
+            Answer::Decided(outcome) => {
+                self.store.settle(key, &outcome, self.sources.now()).await?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// The work on one payment.
+struct Task {
+    shared: Arc<Shared>,
+    key: PaymentKey,
+    /// Wakes those who wait, by going.
+    _sender: watch::Sender<()>,
+}
+
+impl Task {
+    async fn run(self) {
+        let mut failures = 0;
+        loop {
+            let wait = match self.shared.ask(&self.key).await {
+                Ok(None) => return,
+                Ok(Some(left)) => left.clamp(Duration::from_millis(1), LONGEST_WAIT),
+                Err(error) => {
+                    failures += 1;
+                    self.report(failures, &error);
+                    self.shared.sources.jitter(backoff(failures), 0.5, 1.0)
+                }
+            };
+            tokio::select! {
+                () = self.shared.stop.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    fn report(&self, failures: u32, error: &PaymentError) {
+        let (key, error) = (&self.key, service_kit::error::chain(error));
+        if failures < FAILURES_TO_ALARM {
+            tracing::warn!(payment.key = %key, failures, error, "payment {key} is undecided, asking again");
+        } else {
+            tracing::error!(payment.key = %key, failures, error, "payment {key} stays undecided");
+        }
+    }
+}
+
+/// Also if the work panics: the next one who asks starts anew.
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.shared.running().remove(&self.key);
+    }
+}
+
+fn backoff(failures: u32) -> Duration {
+    let doubled = FIRST_BACKOFF.saturating_mul(1 << failures.saturating_sub(1).min(20));
+    doubled.min(LONGEST_BACKOFF)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_backoff_grows_to_its_limit_and_never_overflows() {
+        assert_eq!(backoff(1), FIRST_BACKOFF);
+        assert_eq!(backoff(3), 4 * FIRST_BACKOFF);
+        assert_eq!(backoff(u32::MAX), LONGEST_BACKOFF);
+    }
+}

@@ -1,0 +1,271 @@
+//! A payment's record: written once when its key is first seen, decided at most once, never changed
+//! afterwards but for the note that it was given back.
+
+use oxcart_types::{Money, PaymentId};
+use time::OffsetDateTime;
+
+use super::{key::PaymentKey, token::PaymentToken};
+
+/// Why a payment was declined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeclineReason {
+    /// The issuer gave no reason.
+    Generic,
+    /// There is not enough money in the account.
+    InsufficientFunds,
+    /// The card was reported lost.
+    LostCard,
+    /// The card was reported stolen.
+    StolenCard,
+    /// The card has expired.
+    ExpiredCard,
+    /// The processor could not handle the card.
+    ProcessingError,
+    /// The processor never gave out the token.
+    UnknownToken,
+}
+
+impl DeclineReason {
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
+        Self::Generic,
+        Self::InsufficientFunds,
+        Self::LostCard,
+        Self::StolenCard,
+        Self::ExpiredCard,
+        Self::ProcessingError,
+        Self::UnknownToken,
+    ];
+
+    /// The name, for a database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Generic => "GENERIC",
+            Self::InsufficientFunds => "INSUFFICIENT_FUNDS",
+            Self::LostCard => "LOST_CARD",
+            Self::StolenCard => "STOLEN_CARD",
+            Self::ExpiredCard => "EXPIRED_CARD",
+            Self::ProcessingError => "PROCESSING_ERROR",
+            Self::UnknownToken => "UNKNOWN_TOKEN",
+        }
+    }
+
+    /// The reason that [`Self::name`] names.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+}
+
+/// What the processor decided. Final for its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The money was taken.
+    Captured(PaymentId),
+    /// Nothing was taken.
+    Declined(DeclineReason),
+}
+
+/// What became of a payment so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// The processor has not answered yet. The only state that changes.
+    Processing,
+    /// The money was taken.
+    Captured {
+        /// The processor's name for the payment.
+        payment_id: PaymentId,
+        /// When it was given back, if it was.
+        refunded_at: Option<OffsetDateTime>,
+    },
+    /// The processor refused.
+    Declined(DeclineReason),
+    /// Never started, and never will be.
+    Cancelled,
+}
+
+impl From<Outcome> for State {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Captured(payment_id) => Self::Captured { payment_id, refunded_at: None },
+            Outcome::Declined(reason) => Self::Declined(reason),
+        }
+    }
+}
+
+/// What is to be paid, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// At least one minor unit.
+    pub amount: Money,
+    /// Stands for the card.
+    pub token: PaymentToken,
+}
+
+/// A record that was to be changed and must not be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTransition {
+    /// It is decided already.
+    #[error("the payment is decided")]
+    Decided,
+    /// There is nothing to give back.
+    #[error("the payment was not captured")]
+    NotCaptured,
+}
+
+/// The record of one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    /// The caller's name for it.
+    pub key: PaymentKey,
+    /// `None` if it was cancelled before anyone named an amount.
+    pub order: Option<Order>,
+    /// What became of it.
+    pub state: State,
+    /// When the key was first seen.
+    pub created_at: OffsetDateTime,
+    /// When the record last changed.
+    pub updated_at: OffsetDateTime,
+}
+
+impl Payment {
+    /// The record of a key that is first seen at `now` in a request to pay. One that comes after
+    /// `not_after` is cancelled at once: its checkout has given up on it.
+    #[must_use]
+    pub fn open(
+        key: PaymentKey,
+        order: Order,
+        not_after: Option<OffsetDateTime>,
+        now: OffsetDateTime,
+    ) -> Self {
+        let is_late = not_after.is_some_and(|not_after| now > not_after);
+        let state = if is_late { State::Cancelled } else { State::Processing };
+        Self { key, order: Some(order), state, created_at: now, updated_at: now }
+    }
+
+    /// The record of a key that is first seen at `now` in a question what became of it. It stands in
+    /// the way of every later request to pay.
+    #[must_use]
+    pub const fn tombstone(key: PaymentKey, now: OffsetDateTime) -> Self {
+        Self { key, order: None, state: State::Cancelled, created_at: now, updated_at: now }
+    }
+
+    /// Whether a request to pay `amount` may be a repetition of the one recorded here. A tombstone
+    /// does not know what the amount would have been, so it answers any.
+    #[must_use]
+    pub fn is_for(&self, amount: Money) -> bool {
+        self.order.as_ref().is_none_or(|order| order.amount == amount)
+    }
+
+    /// Whether it is decided.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        self.state != State::Processing
+    }
+
+    /// The record after the processor decided.
+    ///
+    /// # Errors
+    /// [`InvalidTransition::Decided`]: the first decision stands, even against an equal one.
+    pub fn settle(self, outcome: Outcome, at: OffsetDateTime) -> Result<Self, InvalidTransition> {
+        if self.is_terminal() {
+            return Err(InvalidTransition::Decided);
+        }
+        Ok(Self { state: outcome.into(), updated_at: at, ..self })
+    }
+
+    /// The record after the money was given back; the same record if it was before.
+    ///
+    /// # Errors
+    /// [`InvalidTransition::NotCaptured`].
+    pub fn refund(self, at: OffsetDateTime) -> Result<Self, InvalidTransition> {
+        match self.state {
+            State::Captured { refunded_at: Some(_), .. } => Ok(self),
+            State::Captured { payment_id, refunded_at: None } => {
+                let state = State::Captured { payment_id, refunded_at: Some(at) };
+                Ok(Self { state, updated_at: at, ..self })
+            }
+            State::Processing | State::Declined(_) | State::Cancelled => {
+                Err(InvalidTransition::NotCaptured)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::{Duration, macros::datetime};
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
+
+    fn key() -> PaymentKey {
+        "k".parse().unwrap()
+    }
+
+    fn order(minor_units: i64) -> Order {
+        let amount = Money::from_parts("GBP", minor_units).unwrap();
+        Order { amount, token: "tok_visa".parse().unwrap() }
+    }
+
+    fn opened() -> Payment {
+        Payment::open(key(), order(100), None, NOW)
+    }
+
+    fn captured() -> Payment {
+        opened().settle(Outcome::Captured("pay_1".parse().unwrap()), NOW).unwrap()
+    }
+
+    fn declined() -> Payment {
+        opened().settle(Outcome::Declined(DeclineReason::LostCard), NOW).unwrap()
+    }
+
+    #[test]
+    fn a_request_after_its_time_is_cancelled_and_one_in_time_is_not() {
+        let open = |not_after| Payment::open(key(), order(1), not_after, NOW).state;
+        assert_eq!(open(None), State::Processing);
+        assert_eq!(open(Some(NOW)), State::Processing);
+        assert_eq!(open(Some(NOW - Duration::MICROSECOND)), State::Cancelled);
+    }
+
+    #[test]
+    fn a_decided_payment_is_not_decided_again() {
+        for decided in [captured(), declined(), Payment::tombstone(key(), NOW)] {
+            for outcome in [
+                Outcome::Captured("pay_2".parse().unwrap()),
+                Outcome::Declined(DeclineReason::Generic),
+            ] {
+                assert_eq!(decided.clone().settle(outcome, NOW), Err(InvalidTransition::Decided));
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_captured_payment_is_given_back_and_only_once() {
+        for other in [opened(), declined(), Payment::tombstone(key(), NOW)] {
+            assert_eq!(other.refund(NOW), Err(InvalidTransition::NotCaptured));
+        }
+        let refunded = captured().refund(NOW + Duration::SECOND).unwrap();
+        assert_eq!(refunded.updated_at, NOW + Duration::SECOND);
+        assert_eq!(refunded.clone().refund(NOW + Duration::HOUR), Ok(refunded));
+    }
+
+    #[test]
+    fn a_key_is_for_one_amount_and_currency() {
+        let payment = opened();
+        assert!(payment.is_for(order(100).amount));
+        assert!(!payment.is_for(order(101).amount));
+        assert!(!payment.is_for(Money::from_parts("EUR", 100).unwrap()));
+        assert!(Payment::tombstone(key(), NOW).is_for(order(101).amount));
+    }
+
+    #[test]
+    fn the_name_of_a_decline_reads_back() {
+        for reason in DeclineReason::ALL {
+            assert_eq!(DeclineReason::from_name(reason.name()), Some(reason));
+        }
+        assert_eq!(DeclineReason::from_name("generic"), None);
+    }
+}

@@ -1,0 +1,23 @@
+//! Starts the payment service.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use payment_stub::{Config, RunError};
+use service_kit::{Sources, run, server};
+use tokio_util::sync::CancellationToken;
+
+fn main() -> ExitCode {
+    let config = Config::parse();
+    let telemetry = config.telemetry.clone();
+    run::run("payment-stub", &telemetry, |shutdown| start(config, shutdown))
+}
+
+async fn start(config: Config, shutdown: CancellationToken) -> Result<(), RunError> {
+    if config.migrate_only {
+        payment_stub::migrate(&config).await?.close().await;
+        return Ok(());
+    }
+    let listener = server::bind(config.listen).await?;
+    payment_stub::serve(config, listener, shutdown, Sources::system()).await
+}
