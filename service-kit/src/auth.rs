@@ -41,7 +41,12 @@ pub const SERVICE_AUTHORIZATION: HeaderName = HeaderName::from_static("service-a
 #[derive(Debug, Clone, clap::Args)]
 pub struct AuthArgs {
     /// Issuer of the tokens, exactly as in their claim `iss`; its OIDC discovery document names the keys
-    #[arg(long, env = "OXCART_ISSUER", default_value = "http://127.0.0.1:8081", value_name = "URL")]
+    #[arg(
+        long,
+        env = "OXCART_ISSUER",
+        default_value = "http://127.0.0.1:8081",
+        value_name = "URL"
+    )]
     pub issuer: String,
 
     /// Audience of users' tokens

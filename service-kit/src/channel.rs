@@ -187,7 +187,8 @@ mod tests {
 
     async fn tries(status: impl Fn() -> Status) -> usize {
         let mut count = 0;
-        let ended = retry(&sources(), async || {
+        let sources = sources();
+        let ended = retry(&sources, async || {
             count += 1;
             Err::<(), _>(status())
         });
@@ -195,7 +196,7 @@ mod tests {
         count
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn only_what_may_pass_is_tried_again() {
         assert_eq!(tries(|| Status::unavailable("tcp connect error")).await, 3);
         assert_eq!(tries(|| Refusal::new(Reason::Unavailable, "").into()).await, 3);
@@ -203,18 +204,22 @@ mod tests {
         assert_eq!(tries(|| Refusal::new(Reason::DeadlineExceeded, "").into()).await, 1);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn no_try_outlasts_the_current_call() {
-        let shed = || Status::from(
-            Refusal::new(Reason::Overloaded, "").retry_after(Duration::from_secs(2)),
-        );
-        assert_eq!(deadline::within(Duration::from_secs(3), tries(shed)).await, 2);
-        assert_eq!(deadline::within(Duration::from_secs(1), tries(shed)).await, 1);
+    #[tokio::test]
+    async fn no_pause_outlasts_the_current_call() {
+        let shed = |after: Duration| {
+            tries(move || Refusal::new(Reason::Overloaded, "").retry_after(after).into())
+        };
+        let second = Duration::from_secs(1);
+        assert_eq!(deadline::within(second, shed(2 * second)).await, 1);
+        assert_eq!(shed(Duration::from_millis(10)).await, 3);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_server_that_wants_to_be_left_alone_is() {
         let later = Duration::from_secs(60);
-        assert_eq!(tries(|| Refusal::new(Reason::Overloaded, "").retry_after(later).into()).await, 1);
+        assert_eq!(
+            tries(|| Refusal::new(Reason::Overloaded, "").retry_after(later).into()).await,
+            1
+        );
     }
 }

@@ -7,6 +7,8 @@ pub mod channel;
 pub mod database;
 pub mod deadline;
 pub mod error;
+#[cfg(test)]
+mod harness;
 pub mod page;
 pub mod run;
 pub mod server;

@@ -11,11 +11,7 @@ use opentelemetry::{
     trace::{TraceContextExt as _, TracerProvider as _},
 };
 use opentelemetry_otlp::WithExportConfig as _;
-use opentelemetry_sdk::{
-    Resource,
-    propagation::TraceContextPropagator,
-    trace::SdkTracerProvider,
-};
+use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
 use tracing::{Span, level_filters::LevelFilter};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::{
@@ -166,7 +162,9 @@ mod tests {
 
     #[test]
     fn a_wrong_setting_is_refused_by_a_sentence_that_names_it() {
-        for (flag, value) in [("--log", "cart=loud"), ("--otlp-endpoint", "localhost"), ("--log-format", "xml")] {
+        for (flag, value) in
+            [("--log", "cart=loud"), ("--otlp-endpoint", "localhost"), ("--log-format", "xml")]
+        {
             let refused = Config::try_parse_from(["cart-svc", flag, value]).err().unwrap();
             assert!(refused.to_string().contains(flag), "{refused}");
         }

@@ -46,11 +46,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub(super) fn new(
-        user: Option<User>,
-        service: Option<Service>,
-        sign_in: Arc<SignIn>,
-    ) -> Self {
+    pub(super) fn new(user: Option<User>, service: Option<Service>, sign_in: Arc<SignIn>) -> Self {
         Self { user: user.map(Arc::new), service: service.map(Arc::new), sign_in }
     }
 

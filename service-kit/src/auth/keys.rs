@@ -118,7 +118,10 @@ impl Keys {
                 Attempt { at, is_ok: true }
             }
             Err(failure) => {
-                tracing::warn!(error = error::chain(&failure), "the issuer's keys cannot be fetched");
+                tracing::warn!(
+                    error = error::chain(&failure),
+                    "the issuer's keys cannot be fetched"
+                );
                 Attempt { at, is_ok: false }
             }
         }

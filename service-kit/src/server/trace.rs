@@ -22,11 +22,7 @@ pub(super) async fn trace(request: Request, next: Next) -> Response {
         trace_id = tracing::field::Empty,
     );
     telemetry::continue_trace(&span, request.headers());
-    let mut line = Line {
-        span: span.clone(),
-        began_at: Instant::now(),
-        code: None,
-    };
+    let mut line = Line { span: span.clone(), began_at: Instant::now(), code: None };
     let response = next.run(request).instrument(span).await;
     let status = Status::from_header_map(response.headers());
     line.code = Some(status.map_or(Code::Ok, |status| status.code()));
