@@ -1,0 +1,105 @@
+//! The catalogue over gRPC: parse, ask, answer.
+//!
+//! Deliberately absent: decisions, which [`crate::app`] makes.
+
+mod answer;
+mod parse;
+mod upload;
+
+use oxcart_proto::catalog::{self as pb, catalog_service_server::CatalogService};
+use oxcart_types::Currency;
+use service_kit::{auth::Caller, page};
+use tonic::{Request, Response, Status, Streaming};
+
+use self::{
+    answer::cursor,
+    parse::{ListItems, SearchItems},
+};
+use crate::app::Catalog;
+
+/// What a service's token must allow before the service may write.
+const WRITE_SCOPE: &str = "catalog:write";
+
+/// Answers the RPCs of `CatalogService`.
+pub struct CatalogApi {
+    catalog: Catalog,
+    default_currency: Currency,
+}
+
+impl CatalogApi {
+    /// Serves `catalog`; imported rows that name no currency are priced in `default_currency`.
+    #[must_use]
+    pub const fn new(catalog: Catalog, default_currency: Currency) -> Self {
+        Self { catalog, default_currency }
+    }
+}
+
+#[tonic::async_trait]
+impl CatalogService for CatalogApi {
+    async fn get_descriptions(
+        &self,
+        request: Request<pb::GetDescriptionsRequest>,
+    ) -> Result<Response<pb::GetDescriptionsResponse>, Status> {
+        let skus = parse::skus(&request.into_inner())?;
+        let found = self.catalog.descriptions(&skus).await?;
+        Ok(Response::new(found.into()))
+    }
+
+    async fn list_items(
+        &self,
+        request: Request<pb::ListItemsRequest>,
+    ) -> Result<Response<pb::ListItemsResponse>, Status> {
+        let wanted = ListItems::try_from(request.into_inner())?;
+        let part = self.catalog.list(wanted.after.as_ref(), wanted.size).await?;
+        let last = part.rows.last().filter(|_| part.has_more);
+        let next = last.map(|item| page::next_token(parse::LIST_QUERY, item.sku.as_str()));
+        Ok(Response::new(pb::ListItemsResponse {
+            items: part.rows.into_iter().map(Into::into).collect(),
+            next_page_token: next.unwrap_or_default(),
+        }))
+    }
+
+    async fn search_items(
+        &self,
+        request: Request<pb::SearchItemsRequest>,
+    ) -> Result<Response<pb::SearchItemsResponse>, Status> {
+        let search = SearchItems::try_from(request.into_inner())?;
+        let part = self.catalog.search(&search.query, search.after.as_ref(), search.size).await?;
+        let last = part.rows.last().filter(|_| part.has_more);
+        let next = last.map(|found| page::next_token(&search.list_query, &cursor(found)));
+        Ok(Response::new(pb::SearchItemsResponse {
+            items: part.rows.into_iter().map(|found| found.item.into()).collect(),
+            next_page_token: next.unwrap_or_default(),
+        }))
+    }
+
+    async fn import_items(
+        &self,
+        request: Request<Streaming<pb::ImportItemsRequest>>,
+    ) -> Result<Response<pb::ImportItemsResponse>, Status> {
+        Caller::of(&request).service(WRITE_SCOPE)?;
+        let (file, currency) = upload::read(request.into_inner()).await?;
+        let saved = self.catalog.import(file, currency.unwrap_or(self.default_currency)).await?;
+        Ok(Response::new(saved.into()))
+    }
+
+    async fn upsert_item(
+        &self,
+        request: Request<pb::UpsertItemRequest>,
+    ) -> Result<Response<pb::UpsertItemResponse>, Status> {
+        Caller::of(&request).service(WRITE_SCOPE)?;
+        let item = parse::item(request.into_inner())?;
+        self.catalog.upsert(item.clone()).await?;
+        Ok(Response::new(pb::UpsertItemResponse { item: Some(item.into()) }))
+    }
+
+    async fn delete_item(
+        &self,
+        request: Request<pb::DeleteItemRequest>,
+    ) -> Result<Response<pb::DeleteItemResponse>, Status> {
+        Caller::of(&request).service(WRITE_SCOPE)?;
+        let sku = parse::sku(&request.into_inner())?;
+        self.catalog.delete(sku).await?;
+        Ok(Response::new(pb::DeleteItemResponse {}))
+    }
+}

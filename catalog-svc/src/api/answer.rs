@@ -1,0 +1,88 @@
+//! To the wire: items, counts, cursors and errors.
+
+use oxcart_proto::{catalog as pb, common};
+use service_kit::{
+    Reason,
+    error::{self, Refusal},
+};
+use tonic::Status;
+
+use crate::{
+    app::{CatalogError, Descriptions},
+    domain::{
+        import::BadFile,
+        item::{Item, Price},
+        search::Match,
+    },
+    store::{Saved, StoreError},
+};
+
+const STORE_FAILED: &str = "the catalogue store failed";
+
+impl From<Item> for common::Item {
+    fn from(item: Item) -> Self {
+        Self {
+            sku: item.sku.to_string(),
+            name: item.name.as_str().to_owned(),
+            description: item.description.as_str().to_owned(),
+            price: Some(item.price.into()),
+        }
+    }
+}
+
+impl From<Price> for common::Money {
+    fn from(price: Price) -> Self {
+        let money = price.money();
+        Self { currency_code: money.currency().code().to_owned(), minor_units: money.minor_units() }
+    }
+}
+
+impl From<Descriptions> for pb::GetDescriptionsResponse {
+    fn from(descriptions: Descriptions) -> Self {
+        Self {
+            items: descriptions.items.into_iter().map(Into::into).collect(),
+            missing_skus: descriptions.missing.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl From<Saved> for pb::ImportItemsResponse {
+    fn from(saved: Saved) -> Self {
+        let count = |items: u64| i64::try_from(items).unwrap_or(i64::MAX);
+        Self {
+            created_count: count(saved.created),
+            updated_count: count(saved.updated),
+            unchanged_count: count(saved.unchanged),
+        }
+    }
+}
+
+/// Where in a search's order an item stands. The rank goes by its bits: in decimals the item might
+/// come out on either side of itself.
+pub(super) fn cursor(found: &Match) -> String {
+    format!("{:x} {}", found.rank.to_bits(), found.item.sku)
+}
+
+impl From<CatalogError> for Status {
+    fn from(failure: CatalogError) -> Self {
+        match failure {
+            CatalogError::NotFound { ref sku } => {
+                Refusal::new(Reason::ItemNotFound, failure.to_string()).with("sku", sku).into()
+            }
+            CatalogError::BadFile(bad) => refuse_file(&bad),
+            CatalogError::Interrupted(_) => error::internal("reading the file failed", &failure),
+            CatalogError::Store(StoreError::Database(failure)) => failure.into_status(STORE_FAILED),
+            CatalogError::Store(unreadable @ StoreError::Unreadable { .. }) => {
+                error::internal(STORE_FAILED, &unreadable)
+            }
+        }
+    }
+}
+
+fn refuse_file(bad: &BadFile) -> Status {
+    let first = bad.listed().first().map(|field| format!(", {} {}", field.place(), field.reason));
+    let message = format!("{bad}{}", first.unwrap_or_default());
+    let refusal = Refusal::new(Reason::FieldInvalid, message).with("bad_rows", bad.bad_rows());
+    let fields = bad.listed().iter();
+    fields.fold(refusal, |refusal, field| refusal.field(field.place(), &field.reason)).into()
+}

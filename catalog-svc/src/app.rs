@@ -1,0 +1,165 @@
+//! What can be done with the catalogue: load, decide, save.
+
+use std::{collections::HashMap, sync::Arc};
+
+use oxcart_types::{Currency, Sku};
+use tokio::task::JoinError;
+
+use crate::{
+    domain::{
+        import::{self, BadFile},
+        item::{Item, ItemSet},
+        search::{Match, Place, Query},
+    },
+    store::{CatalogStore, Saved, StoreError},
+};
+
+/// Why the catalogue did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// Nothing is for sale under this SKU.
+    #[error("no item has the SKU {sku}")]
+    NotFound {
+        /// The SKU.
+        sku: Sku,
+    },
+    /// The file has bad rows; nothing of it was stored.
+    #[error(transparent)]
+    BadFile(#[from] BadFile),
+    /// The process shuts down, or the reader of files has a fault.
+    #[error("reading the file was interrupted")]
+    Interrupted(#[from] JoinError),
+    /// The store failed.
+    #[error("the catalogue store failed")]
+    Store(#[from] StoreError),
+}
+
+/// Items that were looked up by SKU.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Descriptions {
+    /// Those that exist, in the order in which they were asked for, each once.
+    pub items: Vec<Item>,
+    /// The SKUs of the others, likewise.
+    pub missing: Vec<Sku>,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part<T> {
+    /// Its rows.
+    pub rows: Vec<T>,
+    /// Whether there are more behind the last of them.
+    pub has_more: bool,
+}
+
+impl<T> Part<T> {
+    /// Cuts off what was read beyond `size` to see whether there is more.
+    fn cut(mut rows: Vec<T>, size: u32) -> Self {
+        let has_more = rows.len() > size as usize;
+        rows.truncate(size as usize);
+        Self { rows, has_more }
+    }
+}
+
+/// The catalogue. A clone is the same one.
+#[derive(Clone)]
+pub struct Catalog {
+    store: Arc<dyn CatalogStore>,
+}
+
+impl Catalog {
+    /// The catalogue kept in `store`.
+    #[must_use]
+    pub fn new(store: Arc<dyn CatalogStore>) -> Self {
+        Self { store }
+    }
+
+    /// Looks items up.
+    ///
+    /// # Errors
+    /// [`CatalogError::Store`].
+    pub async fn descriptions(&self, skus: &[Sku]) -> Result<Descriptions, CatalogError> {
+        let found = self.store.find(skus).await?;
+        let mut found: HashMap<Sku, Option<Item>> =
+            found.into_iter().map(|item| (item.sku.clone(), Some(item))).collect();
+        let mut descriptions = Descriptions { items: Vec::new(), missing: Vec::new() };
+        for sku in skus {
+            match found.insert(sku.clone(), None) {
+                Some(Some(item)) => descriptions.items.push(item),
+                Some(None) => {} // Answered before.
+                None => descriptions.missing.push(sku.clone()),
+            }
+        }
+        Ok(descriptions)
+    }
+
+    /// Up to `size` items by SKU, those behind `after`.
+    ///
+    /// # Errors
+    /// [`CatalogError::Store`].
+    pub async fn list(&self, after: Option<&Sku>, size: u32) -> Result<Part<Item>, CatalogError> {
+        Ok(Part::cut(self.store.list(after, size + 1).await?, size))
+    }
+
+    /// Up to `size` items that match `query`, best first, those behind `after`.
+    ///
+    /// # Errors
+    /// [`CatalogError::Store`].
+    pub async fn search(
+        &self,
+        query: &Query,
+        after: Option<&Place>,
+        size: u32,
+    ) -> Result<Part<Match>, CatalogError> {
+        Ok(Part::cut(self.store.search(query, after, size + 1).await?, size))
+    }
+
+    /// Stores all items of a CSV file, or none.
+    ///
+    /// # Errors
+    /// [`CatalogError::BadFile`], [`CatalogError::Interrupted`], [`CatalogError::Store`].
+    pub async fn import(
+        &self,
+        file: Vec<u8>,
+        default_currency: Currency,
+    ) -> Result<Saved, CatalogError> {
+        // A large file takes longer than a task may keep its thread from others.
+        let parse = move || import::parse(&file, default_currency);
+        let items = tokio::task::spawn_blocking(parse).await??;
+        let saved = self.store.save(&items).await?;
+        tracing::info!(saved.created, saved.updated, saved.unchanged, "imported items");
+        Ok(saved)
+    }
+
+    /// Imports `file` unless something is for sale already. Answers what that did, if anything.
+    ///
+    /// # Errors
+    /// As [`Self::import`].
+    pub async fn import_if_empty(
+        &self,
+        file: &str,
+        default_currency: Currency,
+    ) -> Result<Option<Saved>, CatalogError> {
+        if !self.store.list(None, 1).await?.is_empty() {
+            return Ok(None);
+        }
+        self.import(file.into(), default_currency).await.map(Some)
+    }
+
+    /// Stores one item.
+    ///
+    /// # Errors
+    /// [`CatalogError::Store`].
+    pub async fn upsert(&self, item: Item) -> Result<(), CatalogError> {
+        self.store.save(&ItemSet::from_iter([item])).await?;
+        Ok(())
+    }
+
+    /// Takes one item out.
+    ///
+    /// # Errors
+    /// [`CatalogError::NotFound`], [`CatalogError::Store`].
+    pub async fn delete(&self, sku: Sku) -> Result<(), CatalogError> {
+        if self.store.delete(&sku).await? { Ok(()) } else { Err(CatalogError::NotFound { sku }) }
+    }
+}

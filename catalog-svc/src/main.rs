@@ -1,0 +1,15 @@
+//! The catalogue service as a process of its own.
+
+use std::process::ExitCode;
+
+use catalog_svc::config::Config;
+use clap::Parser as _;
+use service_kit::Sources;
+
+fn main() -> ExitCode {
+    let config = Config::parse();
+    let telemetry = config.telemetry.clone();
+    service_kit::run::run("catalog-svc", &telemetry, |shutdown| {
+        catalog_svc::run(config, shutdown, Sources::system())
+    })
+}
