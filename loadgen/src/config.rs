@@ -149,7 +149,8 @@ mod tests {
 
     #[test]
     fn a_wrong_setting_is_refused_by_name() {
-        for (flag, value) in [("--concurrency", "0"), ("--decline-every", "0"), ("--limit", "all")] {
+        for (flag, value) in [("--concurrency", "0"), ("--decline-every", "0"), ("--limit", "all")]
+        {
             let refused = Config::try_parse_from(REPLAY.into_iter().chain([flag, value]));
             let text = refused.unwrap_err().to_string();
             assert!(text.contains(flag), "{text}");

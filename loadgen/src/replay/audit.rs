@@ -217,3 +217,110 @@ fn wanted(planned: &Planned) -> BTreeMap<&str, i64> {
     let lines = planned.purchase.lines.iter();
     lines.map(|line| (line.sku.as_str(), line.quantity.get())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use oxcart_types::Line;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::files::Purchase;
+
+    fn gbp(minor_units: i64) -> common::Money {
+        common::Money { currency_code: "GBP".to_owned(), minor_units }
+    }
+
+    fn planned() -> Planned {
+        let line = Line { sku: "A".parse().unwrap(), quantity: 3.try_into().unwrap() };
+        let purchase = Purchase {
+            invoice: "7".to_owned(),
+            customer: "alice".parse().unwrap(),
+            at: datetime!(2010-12-01 0:00 UTC),
+            lines: vec![line],
+        };
+        let cart_id = "cart".to_owned();
+        Planned { purchase, cart_id, is_declined_first: false, is_unanswered: false }
+    }
+
+    fn plan() -> Plan {
+        let total = amount(Some(&gbp(300))).unwrap();
+        let totals = Totals { customer: "alice".parse().unwrap(), lines: 1, units: 3, total };
+        let user = "alice".parse().unwrap();
+        Plan {
+            customers: vec![Customer { user, purchases: vec![planned()] }],
+            totals: BTreeMap::from([("7".to_owned(), totals)]),
+            known_carts: HashSet::from(["cart".to_owned(), "beyond the limit".to_owned()]),
+            unexplained: Vec::new(),
+            currency: "GBP".parse().unwrap(),
+        }
+    }
+
+    fn cart(cart_id: &str) -> Cart {
+        let line = common::PricedLine {
+            sku: "A".to_owned(),
+            quantity: 3,
+            ..common::PricedLine::default()
+        };
+        Cart {
+            cart_id: cart_id.to_owned(),
+            lines: vec![line],
+            total: Some(gbp(300)),
+            ..Cart::default()
+        }
+    }
+
+    fn differences(plan: &Plan, paid: Option<common::Money>, carts: Vec<Cart>) -> Vec<String> {
+        let bought = Bought { total: paid, ..Bought::default() };
+        let customer = plan.customers[0].clone();
+        let visit = Visit { customer, results: vec![Ok(bought)], carts: Ok(carts) };
+        compare(plan, &[visit]).differences
+    }
+
+    #[test]
+    fn what_is_as_the_file_says_makes_no_difference() {
+        let carts = vec![cart("cart"), cart("beyond the limit")];
+        assert!(differences(&plan(), Some(gbp(300)), carts).is_empty());
+        assert!(differences(&plan(), None, vec![cart("cart")]).is_empty());
+    }
+
+    #[test]
+    fn a_purchase_must_be_listed_once() {
+        for (carts, times) in [(vec![], 0), (vec![cart("cart"), cart("cart")], 2)] {
+            let found = differences(&plan(), Some(gbp(300)), carts);
+            let told =
+                format!("invoice 7: the store lists it as purchased {times} times, not once");
+            assert_eq!(found, [told, "the sum is GBP 0.00, the file says GBP 3.00".to_owned()]);
+        }
+    }
+
+    #[test]
+    fn other_contents_are_a_difference() {
+        let mut other = cart("cart");
+        other.lines[0].sku = "B".to_owned();
+        let told = "invoice 7: the store lists other items or quantities than were ordered";
+        assert_eq!(differences(&plan(), None, vec![other]), [told]);
+    }
+
+    #[test]
+    fn another_currency_is_a_difference() {
+        let yen = common::Money { currency_code: "JPY".to_owned(), minor_units: 300 };
+        let mut other = cart("cart");
+        other.total = Some(yen.clone());
+        let found = differences(&plan(), Some(yen), vec![other]);
+        assert!(found.contains(&"invoice 7: paid JPY 300, the file says GBP 3.00".to_owned()));
+        assert!(found.contains(&"invoice 7: its total must be in GBP".to_owned()), "{found:?}");
+    }
+
+    #[test]
+    fn invoices_without_a_partner_are_differences() {
+        let mut plan = plan();
+        plan.totals.clear();
+        plan.unexplained.push("8".to_owned());
+        let found = differences(&plan, None, vec![cart("cart")]);
+        assert!(found.contains(&"invoice 8: has totals, but no purchase".to_owned()), "{found:?}");
+        let told = "invoice 7: was bought, but the file has no totals for it";
+        assert!(found.contains(&told.to_owned()), "{found:?}");
+    }
+}

@@ -134,3 +134,94 @@ fn by_customer(planned: Vec<Planned>) -> Vec<Customer> {
     }
     customers
 }
+
+#[cfg(test)]
+mod tests {
+    use oxcart_types::Line;
+    use time::{OffsetDateTime, macros::datetime};
+
+    use super::*;
+    use crate::config::{Command, Config};
+
+    fn args(flags: &[&str]) -> ReplayArgs {
+        use clap::Parser as _;
+        let always = ["loadgen", "replay", "--catalog", "c", "--purchases", "p", "--totals", "t"];
+        match Config::parse_from(always.iter().chain(flags)).command {
+            Command::Replay(args) => args,
+            Command::Load(_) => unreachable!("the arguments say replay"),
+        }
+    }
+
+    fn purchase(invoice: &str, customer: &str, at: OffsetDateTime) -> Purchase {
+        let line = Line { sku: "A".parse().unwrap(), quantity: 1.try_into().unwrap() };
+        let customer = customer.parse().unwrap();
+        Purchase { invoice: invoice.to_owned(), customer, at, lines: vec![line] }
+    }
+
+    fn plan(flags: &[&str]) -> Plan {
+        let purchases = vec![
+            purchase("3", "bob", datetime!(2010-12-03 0:00 UTC)),
+            purchase("2", "alice", datetime!(2010-12-02 0:00 UTC)),
+            purchase("1", "bob", datetime!(2010-12-01 0:00 UTC)),
+            purchase("4", "alice", datetime!(2010-12-04 0:00 UTC)),
+        ];
+        let totals = ["1", "2", "3", "4", "9"].map(|invoice| {
+            let currency = "GBP".parse().unwrap();
+            let total = oxcart_types::Money::new(currency, 1).unwrap();
+            let customer = "bob".parse().unwrap();
+            (invoice.to_owned(), Totals { customer, lines: 1, units: 1, total })
+        });
+        let totals = TotalsFile { currency: "GBP".parse().unwrap(), by_invoice: totals.into() };
+        Plan::new(purchases, totals, &args(flags))
+    }
+
+    fn which(plan: &Plan, is_wanted: impl Fn(&Planned) -> bool) -> Vec<&str> {
+        let planned = plan.customers.iter().flat_map(|customer| &customer.purchases);
+        let wanted = planned.filter(|planned| is_wanted(planned));
+        wanted.map(|planned| planned.purchase.invoice.as_str()).collect()
+    }
+
+    #[test]
+    fn each_customer_buys_in_the_order_of_time() {
+        let plan = plan(&[]);
+        assert_eq!(plan.customers[0].user.as_str(), "bob");
+        assert_eq!(which(&plan, |_| true), ["1", "3", "2", "4"]);
+        assert_eq!(plan.unexplained, ["9"]);
+        assert_eq!(plan.totals.len(), 4);
+    }
+
+    #[test]
+    fn a_cart_has_the_same_id_in_every_run() {
+        let (first, second) = (plan(&[]), plan(&["--limit", "1", "--decline-every", "1"]));
+        let cart_id = |plan: &Plan, at: usize| plan.customers[0].purchases[at].cart_id.clone();
+        assert_eq!(cart_id(&first, 1), cart_id(&second, 0));
+        // Written down, so that an upgrade between two runs changes nothing either.
+        assert_eq!(cart_id(&first, 1), "2f4bb085-2740-5230-9f44-dab8415cf591");
+        assert_eq!(first.known_carts, second.known_carts);
+        assert_eq!(first.known_carts.len(), 4);
+    }
+
+    #[test]
+    fn request_ids_are_short_enough() {
+        let at = datetime!(2010-12-03 0:00 UTC);
+        let longest = purchase(&"x".repeat(40), "bob", at);
+        let planned = Planned::new(0, longest, &args(&[]));
+        for id in [planned.request_id(1), planned.request_id(1000), planned.declined_request_id()] {
+            assert!(id.parse::<oxcart_types::RequestId>().is_ok(), "{id}");
+        }
+    }
+
+    #[test]
+    fn every_nth_purchase_of_the_file_has_trouble() {
+        let plan = plan(&["--decline-every", "2", "--unanswered-every", "2"]);
+        assert_eq!(which(&plan, |planned| planned.is_declined_first), ["2", "4"]);
+        assert_eq!(which(&plan, |planned| planned.is_unanswered), ["1", "3"]);
+    }
+
+    #[test]
+    fn a_limit_takes_the_first_of_the_file() {
+        let plan = plan(&["--limit", "2"]);
+        assert_eq!(which(&plan, |_| true), ["3", "2"]);
+        assert_eq!((plan.purchases(), plan.totals.len()), (2, 2));
+    }
+}
