@@ -1,1 +1,178 @@
-//! idp-stub
+//! A small identity provider for development and tests: users sign in by password, services by
+//! their client credentials, and everybody verifies its tokens by the keys that it publishes.
+//!
+//! Speaks gRPC for tours and tests, and over HTTP the part of `OpenID` Connect that the services
+//! use, so that any other issuer can take its place by configuration alone. Deliberately absent:
+//! what a real provider has besides, such as registration, consent, second factors and key rotation.
+//! Its private keys lie in its database as they are.
+
+pub mod api;
+pub mod app;
+mod config;
+pub mod domain;
+pub mod store;
+
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+use oxcart_proto::idp::idp_service_server::IdpServiceServer;
+use service_kit::{
+    Sources,
+    database::{Database, OpenError},
+    error::chain,
+    server::{BindError, ServeError, Server, bind},
+};
+use tokio::{net::TcpListener, time::interval};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    api::IdpRpc,
+    app::{Idp, IdpError, Passwords, PasswordsError, Policy, Seed, SeedError},
+    store::IdpStore,
+};
+
+pub use config::Config;
+
+/// The service's name, in logs and as the default of its file's and schema's name.
+pub const NAME: &str = "idp";
+
+/// How often expired tokens and codes are forgotten.
+const PURGE_EVERY: Duration = Duration::from_mins(10);
+
+/// Why the identity provider could not start or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum IdpServeError {
+    /// The two audiences are one: then a user's token would pass for a service's.
+    #[error("--user-audience and --service-audience must differ")]
+    SameAudience,
+    /// An address could not be bound.
+    #[error("cannot listen")]
+    Bind(#[from] BindError),
+    /// The database could not be opened or migrated.
+    #[error("cannot use the database")]
+    Database(#[from] OpenError),
+    /// The seed file could not be read.
+    #[error("cannot read the seed file {path}")]
+    SeedFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The seed was refused or could not be stored.
+    #[error("cannot use the seed")]
+    Seed(#[from] SeedError),
+    /// Passwords cannot be hashed.
+    #[error("cannot hash passwords")]
+    Passwords(#[from] PasswordsError),
+    /// The keys could not be made or read.
+    #[error("cannot get the signing keys")]
+    Idp(#[from] IdpError),
+    /// The gRPC server failed.
+    #[error("the grpc server failed")]
+    Grpc(#[from] ServeError),
+    /// The HTTP server failed.
+    #[error("the http server failed")]
+    Http(#[source] io::Error),
+}
+
+/// Binds both addresses of `config` and serves; with `migrate_only` brings the database up to date
+/// instead.
+///
+/// # Errors
+/// [`IdpServeError`].
+pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), IdpServeError> {
+    if config.migrate_only {
+        open_database(&config).await?.close().await;
+        return Ok(());
+    }
+    let grpc = bind(config.listen).await?;
+    let http = bind(config.http_listen).await?;
+    serve(config, grpc, http, shutdown, Sources::system()).await
+}
+
+/// Serves gRPC and HTTP until `shutdown`, then finishes what is in flight.
+///
+/// # Errors
+/// [`IdpServeError`].
+pub async fn serve(
+    config: Config,
+    grpc_listener: TcpListener,
+    http_listener: TcpListener,
+    shutdown: CancellationToken,
+    sources: Sources,
+) -> Result<(), IdpServeError> {
+    if config.user_audience == config.service_audience {
+        return Err(IdpServeError::SameAudience);
+    }
+    let database = open_database(&config).await?;
+    let idp = Arc::new(open_idp(&config, &database, &sources).await?);
+    info!(issuer = config.issuer, "issuing tokens as {}", config.issuer);
+
+    // If one of them fails, the other stops too.
+    let stop = shutdown.child_token();
+    let _stop_at_the_end = stop.clone().drop_guard();
+    let ping = database.clone();
+    let grpc = Server::new(NAME, &config.server, sources)
+        .add_service(IdpServiceServer::new(IdpRpc::new(Arc::clone(&idp))))
+        .ready_when(move || {
+            let database = ping.clone();
+            async move { database.ping().await.is_ok() }
+        })
+        .serve(grpc_listener, stop.clone());
+    let http = api::serve_http(Arc::clone(&idp), http_listener, stop.clone());
+    let served = tokio::select! {
+        served = async {
+            tokio::try_join!(
+                async { grpc.await.map_err(IdpServeError::Grpc) },
+                async { http.await.map_err(IdpServeError::Http) },
+            )
+        } => served.map(drop),
+        () = purge(&idp) => Ok(()),
+    };
+    database.close().await;
+    served
+}
+
+async fn open_database(config: &Config) -> Result<Database, IdpServeError> {
+    let database = config.database.open(NAME).await?;
+    database.migrate(&store::MIGRATIONS).await?;
+    Ok(database)
+}
+
+async fn open_idp(
+    config: &Config,
+    database: &Database,
+    sources: &Sources,
+) -> Result<Idp, IdpServeError> {
+    let store: Arc<dyn IdpStore> = store::open(database.clone());
+    let policy = config.policy();
+    let passwords = Passwords::new(sources.clone())?;
+    let seed = read_seed(config, &policy).await?;
+    seed.store(store.as_ref(), &passwords).await?;
+    Ok(Idp::new(policy, store, passwords, sources.clone()).await?)
+}
+
+async fn read_seed(config: &Config, policy: &Policy) -> Result<Seed, IdpServeError> {
+    let Some(path) = &config.seed else {
+        warn!(
+            "USING THE BUILT-IN USERS AND CLIENTS, WHOSE PASSWORDS EVERYBODY KNOWS: \
+             for development only, otherwise give --seed"
+        );
+        return Ok(Seed::development(policy)?);
+    };
+    let text = tokio::fs::read_to_string(path).await;
+    let text = text.map_err(|source| IdpServeError::SeedFile { path: path.clone(), source })?;
+    Ok(Seed::parse(&text, policy)?)
+}
+
+/// Forgets what has expired, for ever.
+async fn purge(idp: &Idp) {
+    let mut ticks = interval(PURGE_EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = idp.purge().await {
+            warn!(error = chain(&error), "expired tokens could not be forgotten, trying again");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Tokens for programs: their own, and for load tests those of users.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{Idp, IdpError, UserTokens, sessions::openid};
+use crate::domain::{Client, ClientId, Fingerprint, Scopes, Session, Username};
+
+/// A service's identity.
+pub struct ServiceToken {
+    /// For the header `authorization: Bearer …`, or `service-authorization` beside a user's token.
+    pub access_token: SecretString,
+    /// How long it is good from now.
+    pub expires_in: Duration,
+    /// What it allows, written as in RFC 6749.
+    pub scope: String,
+}
+
+impl Idp {
+    /// The client, if `secret` is its own. A client that keeps none gives none.
+    ///
+    /// # Errors
+    /// [`IdpError::CredentialsWrong`] and those of the server's own.
+    pub async fn client(
+        &self,
+        id: &ClientId,
+        secret: Option<&SecretString>,
+    ) -> Result<Client, IdpError> {
+        let client = self.store.client(id).await?;
+        let is_proved = match (client.as_ref().map(|client| client.secret), secret) {
+            (Some(None), None) => true,
+            (kept, Some(secret)) => {
+                let kept = kept.flatten().unwrap_or(Fingerprint::UNMATCHED);
+                kept.matches(secret.expose_secret())
+            }
+            (_, None) => false,
+        };
+        client.filter(|_| is_proved).ok_or(IdpError::CredentialsWrong)
+    }
+
+    /// A token of the client's own, for `scopes`, or for all that it may have if that is empty.
+    ///
+    /// # Errors
+    /// [`IdpError::PublicClient`], [`IdpError::ScopeRefused`] and those of the server's own.
+    pub fn service_token(
+        &self,
+        client: &Client,
+        scopes: &Scopes,
+    ) -> Result<ServiceToken, IdpError> {
+        if client.secret.is_none() {
+            return Err(IdpError::PublicClient);
+        }
+        if let Some(scope) = scopes.first_outside(&client.scopes) {
+            return Err(IdpError::ScopeRefused { scope: scope.to_owned() });
+        }
+        let granted = if scopes.is_empty() { &client.scopes } else { scopes };
+        let audience = &self.policy.service_audience;
+        let claims = self.access_claims(client.id.as_str(), audience, granted, Some(&client.id));
+        Ok(ServiceToken {
+            access_token: self.signer.sign(&claims)?.into(),
+            expires_in: self.policy.access_token_ttl,
+            scope: granted.to_string(),
+        })
+    }
+
+    /// A token of any user's for a trusted client, without a password and without a password's cost.
+    /// Makes the user, who then has no password, if there is none.
+    ///
+    /// # Errors
+    /// [`IdpError::ImpersonationRefused`] and those of the server's own.
+    pub async fn impersonate(
+        &self,
+        client: &Client,
+        user: Username,
+    ) -> Result<UserTokens, IdpError> {
+        if !client.may_impersonate {
+            return Err(IdpError::ImpersonationRefused);
+        }
+        // Read first: most users are known, and a write waits for the disk.
+        if self.store.user(&user).await?.is_none() {
+            self.store.ensure_user(&user).await?;
+        }
+        let session = Session {
+            id: self.sources.uuid_v7(),
+            user,
+            client: None,
+            scopes: openid(),
+            signed_in_at: self.sources.now(),
+            revoked_at: None,
+        };
+        self.user_tokens(&session, None, None)
+    }
+}

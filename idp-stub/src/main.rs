@@ -1,0 +1,12 @@
+//! The identity provider as a process of its own.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use idp_stub::{Config, NAME};
+
+fn main() -> ExitCode {
+    let config = Config::parse();
+    let telemetry = config.telemetry.clone();
+    service_kit::run::run(NAME, &telemetry, |shutdown| idp_stub::run(config, shutdown))
+}
