@@ -89,9 +89,14 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "N")]
     pub decline_every: Option<NonZeroUsize>,
 
-    /// Has the payment processor's answer to every Nth purchase's charge lost.
+    /// Has the payment processor's first answer to every Nth purchase's charge lost.
     #[arg(long, value_name = "N")]
     pub unanswered_every: Option<NonZeroUsize>,
+
+    /// Has no charge of every Nth purchase ever answered, so that only the store's recovery can find
+    /// out that it is paid. Each takes some 20 s.
+    #[arg(long, value_name = "N")]
+    pub never_answered_every: Option<NonZeroUsize>,
 
     /// Buys only the first so many purchases.
     #[arg(long, value_name = "N")]

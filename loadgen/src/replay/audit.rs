@@ -37,7 +37,7 @@ pub struct Audit {
     pub sum: Money,
     /// First charges that were declined.
     pub declined: usize,
-    /// Purchases that were paid by a charge whose answer was lost.
+    /// Purchases that were paid by a charge whose answer was lost, once or for good.
     pub unanswered: usize,
     /// Checkouts that were undecided when their call ended, and were decided later.
     pub decided_later: usize,
@@ -226,7 +226,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::files::Purchase;
+    use crate::{files::Purchase, replay::plan::Answer};
 
     fn gbp(minor_units: i64) -> common::Money {
         common::Money { currency_code: "GBP".to_owned(), minor_units }
@@ -241,7 +241,7 @@ mod tests {
             lines: vec![line],
         };
         let cart_id = "cart".to_owned();
-        Planned { purchase, cart_id, is_declined_first: false, is_unanswered: false }
+        Planned { purchase, cart_id, is_declined_first: false, answer: Answer::Arrives }
     }
 
     fn plan() -> Plan {

@@ -49,8 +49,19 @@ pub struct Planned {
     pub cart_id: String,
     /// Whether a first charge is declined.
     pub is_declined_first: bool,
-    /// Whether the answer to the charge is lost.
-    pub is_unanswered: bool,
+    /// What becomes of the processor's answer to the charge.
+    pub answer: Answer,
+}
+
+/// What becomes of the payment processor's answer to a charge that is paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The store gets it.
+    Arrives,
+    /// The first one is lost.
+    LostOnce,
+    /// No charge is ever answered.
+    NeverComes,
 }
 
 impl Plan {
@@ -82,13 +93,8 @@ impl Planned {
         Self {
             cart_id: cart_id(&purchase),
             purchase,
-            is_declined_first: is_nth(index, args.decline_every, 0),
-            // From the middle of each round, so that the same N for both hits different purchases.
-            is_unanswered: is_nth(
-                index,
-                args.unanswered_every,
-                args.unanswered_every.map_or(0, |every| every.get() / 2),
-            ),
+            is_declined_first: is_nth(index, args.decline_every, 1),
+            answer: Answer::of_nth(index, args),
         }
     }
 
@@ -108,14 +114,28 @@ impl Planned {
     }
 }
 
+impl Answer {
+    /// Each trouble begins elsewhere in its round, so that the same N hits different purchases.
+    fn of_nth(index: usize, args: &ReplayArgs) -> Self {
+        if is_nth(index, args.never_answered_every, 4) {
+            Self::NeverComes
+        } else if is_nth(index, args.unanswered_every, 2) {
+            Self::LostOnce
+        } else {
+            Self::Arrives
+        }
+    }
+}
+
 /// The same for the same customer and invoice, in every run.
 fn cart_id(purchase: &Purchase) -> String {
     let name = format!("{}\n{}", purchase.customer.as_str(), purchase.invoice);
     Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string()
 }
 
-fn is_nth(index: usize, every: Option<NonZeroUsize>, offset: usize) -> bool {
-    every.is_some_and(|every| (index + 1 + offset).is_multiple_of(every.get()))
+/// Whether `index` is the last of a round of `every`, all rounds moved forward by a `share`th of one.
+fn is_nth(index: usize, every: Option<NonZeroUsize>, share: usize) -> bool {
+    every.is_some_and(|every| (index + 1 + every.get() / share).is_multiple_of(every.get()))
 }
 
 fn by_customer(planned: Vec<Planned>) -> Vec<Customer> {
@@ -215,7 +235,24 @@ mod tests {
     fn every_nth_purchase_of_the_file_has_trouble() {
         let plan = plan(&["--decline-every", "2", "--unanswered-every", "2"]);
         assert_eq!(which(&plan, |planned| planned.is_declined_first), ["2", "4"]);
-        assert_eq!(which(&plan, |planned| planned.is_unanswered), ["1", "3"]);
+        assert_eq!(which(&plan, |planned| planned.answer == Answer::LostOnce), ["1", "3"]);
+    }
+
+    #[test]
+    fn the_troubles_of_each_tenth_do_not_meet() {
+        let every_tenth =
+            ["--decline-every", "10", "--unanswered-every", "10", "--never-answered-every", "10"];
+        let args = args(&every_tenth);
+        let at = datetime!(2010-12-03 0:00 UTC);
+        let planned: Vec<_> =
+            (0..20).map(|index| Planned::new(index, purchase("1", "bob", at), &args)).collect();
+        let count = |is_wanted: fn(&&Planned) -> bool| planned.iter().filter(is_wanted).count();
+        assert_eq!(count(|planned| planned.is_declined_first), 2);
+        assert_eq!(count(|planned| planned.answer == Answer::LostOnce), 2);
+        assert_eq!(count(|planned| planned.answer == Answer::NeverComes), 2);
+        let troubled =
+            |planned: &&Planned| planned.is_declined_first || planned.answer != Answer::Arrives;
+        assert_eq!(count(troubled), 6);
     }
 
     #[test]

@@ -5,15 +5,17 @@ use oxcart_proto::{
     controller::{Cart, Checkout},
 };
 
-use super::plan::Planned;
+use super::plan::{Answer, Planned};
 use crate::{call::CallError, shopper::Shopper};
 
 /// The test card that pays.
 const TOKEN_PAYS: &str = "tok_visa";
 /// The test card that is declined.
 const TOKEN_DECLINED: &str = "tok_declined";
-/// The test card that pays, but the processor's answer is lost.
+/// The test card that pays, but the processor's first answer is lost.
 const TOKEN_REPLY_LOST: &str = "tok_reply_lost";
+/// The test card that pays, but the processor never answers a charge.
+const TOKEN_NO_REPLY: &str = "tok_no_reply";
 
 /// Looks at a cart after which its purchase is given up: each is followed by a try to pay or by a
 /// wait for a decision, and a store that works needs two or three.
@@ -26,7 +28,7 @@ pub struct Bought {
     pub total: Option<common::Money>,
     /// Whether a first charge was declined, as it should be.
     pub was_declined: bool,
-    /// Whether it was paid by a charge whose answer was lost.
+    /// Whether it was paid by a charge whose answer was lost, once or for good.
     pub was_unanswered: bool,
     /// Checkouts that were undecided when their call ended.
     pub decided_later: usize,
@@ -131,13 +133,17 @@ impl Purchase<'_> {
     async fn pay(&mut self) -> Result<bool, PurchaseError> {
         self.attempt += 1;
         let request_id = self.planned.request_id(self.attempt);
-        let token = if self.planned.is_unanswered { TOKEN_REPLY_LOST } else { TOKEN_PAYS };
+        let token = match self.planned.answer {
+            Answer::Arrives => TOKEN_PAYS,
+            Answer::LostOnce => TOKEN_REPLY_LOST,
+            Answer::NeverComes => TOKEN_NO_REPLY,
+        };
         let Some(checkout) = self.check_out(&request_id, token).await? else {
             return Ok(false);
         };
         match (checkout.state(), checkout.failure()) {
             (CheckoutState::Paid, _) => {
-                self.bought.was_unanswered = self.planned.is_unanswered;
+                self.bought.was_unanswered = self.planned.answer != Answer::Arrives;
                 self.bought.total = checkout.total;
                 Ok(true)
             }

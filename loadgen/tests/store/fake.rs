@@ -160,7 +160,7 @@ impl State {
                 checkout.set_state(CheckoutState::Failed);
                 checkout.set_failure(CheckoutFailure::Declined);
             }
-            "tok_reply_lost" => {
+            "tok_reply_lost" | "tok_no_reply" => {
                 checkout.set_state(CheckoutState::Pending);
                 cart.set_state(CartState::Pending);
                 cart.checkout_id.clone_from(&checkout.checkout_id);
