@@ -1,1 +1,131 @@
-//! controller-svc
+//! What a shop's client talks to: presents items and carts in one answer, and purchases carts by a
+//! protocol that cannot lose money.
+//!
+//! Deliberately absent: a store. All that must survive is in the services behind, so any number of
+//! controllers can run, and any of them can be killed at any time.
+
+pub mod api;
+pub mod app;
+pub mod clients;
+pub mod config;
+pub mod domain;
+
+use std::sync::Arc;
+
+use oxcart_proto::controller::controller_service_server::ControllerServiceServer;
+use service_kit::{
+    Sources,
+    auth::{Authenticator, ServiceIdentity},
+    channel::{self, InvalidUrl},
+    server::{BindError, ServeError, Server},
+};
+use tokio::{net::TcpListener, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+pub use config::Config;
+
+use crate::{
+    api::Api,
+    app::{App, Services, checkout::Driver, recovery::Recovery},
+    clients::{GrpcCarts, GrpcCatalog, GrpcPayments},
+};
+
+/// The name of the service.
+const NAME: &str = "controller";
+
+/// Why the service did not start, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A service behind has no usable address.
+    #[error("the controller cannot use the setting --{flag}")]
+    Url {
+        /// The setting.
+        flag: &'static str,
+        /// What is wrong with it.
+        source: InvalidUrl,
+    },
+    /// The address cannot be used.
+    #[error("the controller has no address")]
+    Bind(#[from] BindError),
+    /// The server failed.
+    #[error("the controller stopped")]
+    Serve(#[from] ServeError),
+}
+
+/// Serves on `listener` until `shutdown`, then finishes what is under way, within limits.
+///
+/// # Errors
+/// [`RunError::Url`], [`RunError::Serve`].
+pub async fn serve(
+    config: Config,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+    sources: Sources,
+) -> Result<(), RunError> {
+    let services = services(&config, &sources)?;
+    serve_with(services, config, listener, shutdown, sources).await
+}
+
+/// As [`serve`], over the services that are given: what a test or a simulation puts in place of the
+/// real ones.
+///
+/// # Errors
+/// [`RunError::Serve`].
+pub async fn serve_with(
+    services: Services,
+    config: Config,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+    sources: Sources,
+) -> Result<(), RunError> {
+    let app = App::new(&services, config.pace(), &sources);
+    let driver = app.checkouts.driver().clone();
+    let recovery =
+        Recovery::new(services.carts, driver.clone(), config.recovery(), sources.clone());
+    let service = ControllerServiceServer::new(Api::new(app))
+        .max_decoding_message_size(config.server.max_message_bytes);
+    let server = Server::new(NAME, &config.server, sources.clone())
+        .authenticator(Authenticator::new(&config.auth, sources))
+        .add_service(service);
+
+    let stop = shutdown.child_token();
+    let serving = async {
+        // However the server ends, recovery ends with it.
+        let _stop = stop.clone().drop_guard();
+        server.serve(listener, shutdown.clone()).await
+    };
+    let noting = async {
+        stop.cancelled().await;
+        Instant::now()
+    };
+    let (ended, began, ()) = tokio::join!(serving, noting, recovery.run(stop.clone()));
+    drain(&driver, began + config.drain()).await;
+    Ok(ended?)
+}
+
+/// Lets checkouts under way come to their end. Those that do not are recovered by another
+/// controller, or by this one after its next start.
+async fn drain(driver: &Driver, until: Instant) {
+    if tokio::time::timeout_at(until, driver.drain()).await.is_err() {
+        tracing::warn!("the controller stops with checkouts under way, recovery finishes them");
+    }
+}
+
+fn services(config: &Config, sources: &Sources) -> Result<Services, RunError> {
+    let connect =
+        |flag, url: &str| channel::connect(url).map_err(|source| RunError::Url { flag, source });
+    let identity = ServiceIdentity::new(
+        &config.auth.issuer,
+        &config.client_id,
+        config.client_secret.clone(),
+        sources.clone(),
+    );
+    let catalog = connect("catalog-url", &config.catalog_url)?;
+    let carts = connect("cart-url", &config.cart_url)?;
+    let payments = connect("payment-url", &config.payment_url)?;
+    Ok(Services {
+        catalog: Arc::new(GrpcCatalog::new(catalog, sources.clone())),
+        carts: Arc::new(GrpcCarts::new(carts, identity.clone(), sources.clone())),
+        payments: Arc::new(GrpcPayments::new(payments, identity)),
+    })
+}

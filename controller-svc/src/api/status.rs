@@ -1,0 +1,124 @@
+//! The one place that says what a failure looks like to a client.
+
+use std::time::Duration;
+
+use oxcart_proto::controller as pb;
+use oxcart_types::MAX_AMOUNT;
+use service_kit::{
+    Reason,
+    error::{self, Refusal},
+};
+use tonic::Status;
+
+use crate::{
+    app::AppError,
+    clients::{CallError, Refused, money_to_wire},
+    domain::cart::PricingError,
+};
+
+/// When a client tries again that was shed.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+impl From<AppError> for Status {
+    fn from(failure: AppError) -> Self {
+        let message = failure.to_string();
+        match failure {
+            AppError::ItemsUnknown { items } => {
+                let refusal = Refusal::new(Reason::ItemUnknown, message);
+                let name = |refusal: Refusal, (field, sku): (String, _)| {
+                    refusal.field(field, format!("{sku} is not for sale"))
+                };
+                items.into_iter().fold(refusal, name).into()
+            }
+            AppError::Pricing(error) => pricing(error),
+            AppError::PriceChanged { total } => {
+                Refusal::new(Reason::PriceChanged, message).detail(&money_to_wire(total)).into()
+            }
+            AppError::CartClosed { state } => {
+                Refusal::new(Reason::CartClosed, message).with("state", state.word()).into()
+            }
+            AppError::Conflict { conflict, cart } => {
+                Refusal::new(conflict.reason(), message).detail(&pb::Cart::from(*cart)).into()
+            }
+            AppError::RequestIdReused => Refusal::new(Reason::RequestIdReused, message)
+                .field("request_id", "was used before with another cart, total or payment token")
+                .into(),
+            AppError::Overloaded { .. } => {
+                Refusal::new(Reason::Overloaded, message).retry_after(TRY_AGAIN).into()
+            }
+            AppError::Call(error) => call(&error),
+        }
+    }
+}
+
+fn pricing(failure: PricingError) -> Status {
+    let message = failure.to_string();
+    match failure {
+        PricingError::CurrencyMixed { sku, .. } => {
+            Refusal::new(Reason::CurrencyMixed, message).with("sku", sku)
+        }
+        PricingError::TotalTooLarge => {
+            Refusal::new(Reason::TotalTooLarge, message).with("limit", MAX_AMOUNT)
+        }
+        PricingError::Unavailable { skus } => {
+            let skus: Vec<String> = skus.iter().map(ToString::to_string).collect();
+            Refusal::new(Reason::ItemUnavailable, message).with("skus", skus.join(","))
+        }
+        PricingError::Empty => Refusal::new(Reason::CartEmpty, message),
+        PricingError::NothingToPay => Refusal::new(Reason::NothingToPay, message),
+    }
+    .into()
+}
+
+fn call(failure: &CallError) -> Status {
+    match failure {
+        CallError::Refused { refused, .. } => passed_on(refused)
+            .unwrap_or_else(|| error::internal("a service behind the store failed", failure)),
+        CallError::Unknown { .. } => {
+            error::unavailable("a service behind the store does not answer", failure)
+        }
+        CallError::Broken { .. } => error::internal("a service behind the store failed", failure),
+    }
+}
+
+/// A refusal that this service's contract promises too, made anew so that nothing else of the other
+/// service's status comes along. None for what a client of this service cannot act on.
+fn passed_on(refused: &Refused) -> Option<Status> {
+    match refused.reason {
+        Reason::FieldInvalid
+        | Reason::SignInRequired
+        | Reason::TokenInvalid
+        | Reason::ScopeMissing
+        | Reason::Overloaded
+        | Reason::ItemUnknown
+        | Reason::ItemUnavailable
+        | Reason::CurrencyMixed
+        | Reason::CartNotFound
+        | Reason::CartClosed
+        | Reason::CartFull
+        | Reason::TooManyCarts
+        | Reason::TotalTooLarge
+        | Reason::CartEmpty
+        | Reason::NothingToPay
+        | Reason::RequestIdReused
+        | Reason::CheckoutNotFound => {}
+        _ => return None,
+    }
+    let mut refusal = Refusal::new(refused.reason, refused.message.clone());
+    for key in METADATA {
+        if let Some(value) = refused.metadata.get(key) {
+            refusal = refusal.with(key, value);
+        }
+    }
+    if let Some(delay) = refused.retry_after {
+        refusal = refusal.retry_after(delay);
+    }
+    for (field, description) in &refused.fields {
+        refusal = refusal.field(field.clone(), description);
+    }
+    Some(refusal.into())
+}
+
+/// The metadata that the contract promises.
+const METADATA: [&str; 8] =
+    ["issuer", "sign_in", "scope", "state", "limit", "sku", "skus", "bad_rows"];

@@ -1,0 +1,296 @@
+//! Performs what the rule says, until a checkout is decided or time is up.
+//!
+//! One routine for the first run, a client's repetition and recovery; they differ only in whether
+//! they have a payment token, and in their patience.
+
+use std::{sync::Arc, time::Duration};
+
+use oxcart_types::CheckoutId;
+use service_kit::{Reason, Sources, deadline, error::chain};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, broadcast},
+    task::JoinHandle,
+    time::Instant,
+};
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument as _, error, info, warn};
+
+use crate::{
+    app::Services,
+    clients::{CallError, CartClient, Charge, PaymentClient, PaymentToken},
+    domain::checkout::{Checkout, CheckoutState, Next, Payment, Seen, Step, next},
+};
+
+/// How many decided checkouts a watcher may lag behind before it polls instead.
+const DECIDED_KEPT: usize = 256;
+
+/// Added to the end of the charge window before it is told to the payment service, whose clock may
+/// be ahead of ours. What keeps a late charge from being captured is the tombstone, not this.
+const CLOCK_MARGIN: Duration = Duration::from_secs(60);
+
+/// How long things may take, and how many may go on at once.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    /// The longest that a Checkout call waits for its outcome.
+    pub answer_within: Duration,
+    /// How long the first run keeps trying. Below the first lease, 15 s.
+    pub patience: Duration,
+    /// How long recovery keeps trying one checkout before it goes back to the lease.
+    pub recovery_patience: Duration,
+    /// The longest that one call of a run may take.
+    pub call_limit: Duration,
+    /// The longest first pause between two tries; it doubles with each.
+    pub first_pause: Duration,
+    /// The longest pause between two tries.
+    pub longest_pause: Duration,
+    /// How many checkouts are driven at once at most, recovery apart.
+    pub max_runs: usize,
+    /// The longest that a watch lasts.
+    pub watch_limit: Duration,
+    /// How many watches go on at once at most.
+    pub max_watches: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            answer_within: Duration::from_secs(8),
+            patience: Duration::from_secs(12),
+            recovery_patience: Duration::from_secs(1),
+            call_limit: Duration::from_secs(4),
+            first_pause: Duration::from_millis(100),
+            longest_pause: Duration::from_secs(1),
+            max_runs: 1_024,
+            watch_limit: Duration::from_mins(5),
+            max_watches: 1_024,
+        }
+    }
+}
+
+/// What one run of the driver has.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// What to charge with, and until when; recovery has none.
+    pub token: Option<(PaymentToken, Instant)>,
+    /// How long to keep trying.
+    pub patience: Duration,
+}
+
+/// Drives checkouts. A clone shares the tasks.
+#[derive(Clone)]
+pub struct Driver {
+    carts: Arc<dyn CartClient>,
+    payments: Arc<dyn PaymentClient>,
+    sources: Sources,
+    pace: Arc<Pace>,
+    tasks: TaskTracker,
+    runs: Arc<Semaphore>,
+    watches: Arc<Semaphore>,
+    decided: broadcast::Sender<Arc<Checkout>>,
+}
+
+impl Driver {
+    /// Drives checkouts over `services`.
+    #[must_use]
+    pub fn new(services: &Services, pace: Pace, sources: Sources) -> Self {
+        Self {
+            carts: services.carts.clone(),
+            payments: services.payments.clone(),
+            sources,
+            tasks: TaskTracker::new(),
+            runs: Arc::new(Semaphore::new(pace.max_runs)),
+            watches: Arc::new(Semaphore::new(pace.max_watches)),
+            decided: broadcast::Sender::new(DECIDED_KEPT),
+            pace: Arc::new(pace),
+        }
+    }
+
+    /// How long things may take.
+    #[must_use]
+    pub fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// Where its randomness comes from.
+    pub(super) const fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// The right to drive one checkout; none if as many are going on as allowed.
+    #[must_use]
+    pub fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        self.runs.clone().try_acquire_owned().ok()
+    }
+
+    /// The right to watch one checkout; none if as many are going on as allowed.
+    pub(super) fn watch_permit(&self) -> Option<OwnedSemaphorePermit> {
+        self.watches.clone().try_acquire_owned().ok()
+    }
+
+    /// Hears of every checkout that is decided here from now on.
+    pub(super) fn listen(&self) -> broadcast::Receiver<Arc<Checkout>> {
+        self.decided.subscribe()
+    }
+
+    /// Waits until nothing is driven any more.
+    pub async fn drain(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Drives a checkout in a task of its own, which nobody's leaving ends.
+    pub fn spawn(
+        &self,
+        checkout: Checkout,
+        run: Run,
+        permit: OwnedSemaphorePermit,
+    ) -> JoinHandle<Option<Checkout>> {
+        let driver = self.clone();
+        let task = async move {
+            let decided = driver.drive(&checkout, run).await;
+            drop(permit);
+            decided
+        };
+        self.tasks.spawn(task.in_current_span())
+    }
+
+    /// Drives a checkout until it is decided. None if time is up, or if a person has to look: the
+    /// lease brings it back either way.
+    pub async fn drive(&self, checkout: &Checkout, run: Run) -> Option<Checkout> {
+        if checkout.is_decided() {
+            return Some(checkout.clone());
+        }
+        let gives_up = Instant::now() + run.patience;
+        let mut step = Step::first(run.token.is_some());
+        let mut pause = self.pace.first_pause;
+        loop {
+            let (seen, stored) = self.attempt(checkout, &step, &run).await;
+            match next(step, seen) {
+                Ok(Next::Decided) => return stored.inspect(|decided| self.announce(decided)),
+                Ok(Next::Now(then)) => step = then,
+                Ok(Next::Later(then)) => {
+                    let wait = self.sources.jitter(pause, 0.0, 1.0);
+                    if Instant::now() + wait >= gives_up {
+                        info!(checkout.id = %checkout.id, "checkout {} stays pending for now, the lease brings it back", checkout.id);
+                        return None;
+                    }
+                    tokio::time::sleep(wait).await;
+                    pause = (pause * 2).min(self.pace.longest_pause);
+                    step = then;
+                }
+                Err(impossible) => {
+                    error!(
+                        alarm = "contradiction",
+                        checkout.id = %checkout.id,
+                        error = %impossible,
+                        "checkout {} contradicts its payment, leaving it to a person",
+                        checkout.id
+                    );
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn announce(&self, decided: &Checkout) {
+        info!(checkout.id = %decided.id, state = word(&decided.state), "checkout {} is decided", decided.id);
+        // An error says that nobody watches.
+        let _ = self.decided.send(Arc::new(decided.clone()));
+    }
+
+    /// Tries a step once.
+    async fn attempt(
+        &self,
+        checkout: &Checkout,
+        step: &Step,
+        run: &Run,
+    ) -> (Seen, Option<Checkout>) {
+        let (id, owner) = (checkout.id, &checkout.owner);
+        match step {
+            Step::Charge { .. } => (self.charge(checkout, run).await, None),
+            Step::Resolve => (self.paid(id, self.payments.resolve(id)).await, None),
+            Step::Confirm(capture) => self.stored(id, self.carts.confirm(owner, id, capture)).await,
+            Step::Unmark(failure) => self.stored(id, self.carts.unmark(owner, id, *failure)).await,
+        }
+    }
+
+    async fn charge(&self, checkout: &Checkout, run: &Run) -> Seen {
+        let Some((token, window_ends)) = &run.token else { return Seen::WindowOver };
+        let left = window_ends.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Seen::WindowOver;
+        }
+        let charge = Charge {
+            key: checkout.id,
+            amount: checkout.total,
+            token: token.clone(),
+            not_after: self.sources.now() + left + CLOCK_MARGIN,
+        };
+        self.paid(checkout.id, self.payments.charge(&charge)).await
+    }
+
+    async fn paid(
+        &self,
+        id: CheckoutId,
+        call: impl Future<Output = Result<Payment, CallError>>,
+    ) -> Seen {
+        match self.within_limit("the payment service", call).await {
+            Ok(payment) => Seen::Record(payment),
+            Err(error) => {
+                warn!(checkout.id = %id, error = chain(&error), "payment of checkout {id} has no known outcome");
+                match error.reason() {
+                    Some(Reason::PaymentKeyReused) => Seen::Contradicted,
+                    reason => seen_of(reason),
+                }
+            }
+        }
+    }
+
+    async fn stored(
+        &self,
+        id: CheckoutId,
+        call: impl Future<Output = Result<Checkout, CallError>>,
+    ) -> (Seen, Option<Checkout>) {
+        match self.within_limit("the cart service", call).await {
+            Ok(stored) => (Seen::Stored(stored.state.clone()), Some(stored)),
+            Err(error) => {
+                warn!(checkout.id = %id, error = chain(&error), "outcome of checkout {id} is not known to be stored");
+                let seen = match error.reason() {
+                    Some(Reason::CheckoutContradicted | Reason::CheckoutNotFound) => {
+                        Seen::Contradicted
+                    }
+                    reason => seen_of(reason),
+                };
+                (seen, None)
+            }
+        }
+    }
+
+    /// A run has no client and so no deadline of its own: each call gets one.
+    async fn within_limit<T>(
+        &self,
+        service: &'static str,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        let limit = self.pace.call_limit;
+        let answer = tokio::time::timeout(limit, deadline::within(limit, call)).await;
+        answer.unwrap_or_else(|_| Err(CallError::timed_out(service)))
+    }
+}
+
+/// What a failed call says about the step, where no reason says more.
+const fn seen_of(reason: Option<Reason>) -> Seen {
+    match reason {
+        // The service's load says nothing about the step: ask again.
+        None | Some(Reason::Overloaded) => Seen::Unknown,
+        Some(_) => Seen::Refused,
+    }
+}
+
+const fn word(state: &CheckoutState) -> &'static str {
+    match state {
+        CheckoutState::Pending => "pending",
+        CheckoutState::Paid(_) => "paid",
+        CheckoutState::Failed(_) => "failed",
+    }
+}

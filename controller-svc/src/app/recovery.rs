@@ -1,0 +1,125 @@
+//! Finishes checkouts that nobody finished: the controller that drove them was killed, or could not
+//! reach the services behind it for too long.
+//!
+//! Runs in every controller; the lease hands each checkout to one of them at a time. Never charges: it
+//! has no payment token. Deliberately absent: giving up.
+
+use std::{sync::Arc, time::Duration};
+
+use service_kit::{Sources, deadline, error::chain};
+use time::OffsetDateTime;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::checkout::{Driver, Run};
+use crate::{clients::CartClient, domain::checkout::Checkout};
+
+/// From this many attempts on, every further one is an alarm.
+const ALARM_ATTEMPTS: i64 = 10;
+
+/// A checkout that is pending for longer is an alarm.
+const ALARM_AGE: time::Duration = time::Duration::minutes(15);
+
+/// How recovery goes about it.
+#[derive(Debug, Clone)]
+pub struct RecoverySettings {
+    /// The mean time between two rounds.
+    pub interval: Duration,
+    /// How many checkouts one round leases, and drives at the same time, from 1 to 100.
+    pub batch: u32,
+    /// The longest that asking for a lease may take.
+    pub call_limit: Duration,
+}
+
+/// The recovery loop.
+pub struct Recovery {
+    carts: Arc<dyn CartClient>,
+    driver: Driver,
+    settings: RecoverySettings,
+    worker: String,
+    sources: Sources,
+}
+
+impl Recovery {
+    /// A loop that finishes checkouts of `carts` with `driver`.
+    #[must_use]
+    pub fn new(
+        carts: Arc<dyn CartClient>,
+        driver: Driver,
+        settings: RecoverySettings,
+        sources: Sources,
+    ) -> Self {
+        let worker = format!("controller-{}", sources.uuid_v7());
+        Self { carts, driver, settings, worker, sources }
+    }
+
+    /// Works until `shutdown`. A round that has begun is finished, which takes seconds at most.
+    pub async fn run(self, shutdown: CancellationToken) {
+        while !shutdown.is_cancelled() {
+            let leased = self.round().await;
+            // A full batch says that more is waiting.
+            if leased >= self.settings.batch as usize {
+                continue;
+            }
+            let pause = self.sources.jitter(self.settings.interval, 0.5, 1.5);
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = shutdown.cancelled() => {}
+            }
+        }
+    }
+
+    /// Leases what is overdue and tries to finish it, each in a task of its own, so that one that
+    /// cannot be finished keeps none of the others waiting for long. Says how many it leased.
+    pub async fn round(&self) -> usize {
+        let limit = self.settings.call_limit;
+        let lease = self.carts.lease_overdue(&self.worker, self.settings.batch);
+        let leased = match tokio::time::timeout(limit, deadline::within(limit, lease)).await {
+            Ok(Ok(leased)) => leased,
+            Ok(Err(error)) => {
+                warn!(error = chain(&error), "cannot ask for overdue checkouts, trying again soon");
+                return 0;
+            }
+            Err(_) => {
+                warn!("the cart service does not hand out overdue checkouts, trying again soon");
+                return 0;
+            }
+        };
+        let count = leased.len();
+        let mut runs = JoinSet::new();
+        for checkout in leased {
+            self.watch_over(&checkout);
+            let driver = self.driver.clone();
+            let patience = driver.pace().recovery_patience;
+            let run = Run { token: None, patience };
+            runs.spawn(async move { driver.drive(&checkout, run).await });
+        }
+        while let Some(run) = runs.join_next().await {
+            if let Err(panicked) = run {
+                error!(error = %panicked, "the recovery of a checkout panicked");
+            }
+        }
+        count
+    }
+
+    fn watch_over(&self, checkout: &Checkout) {
+        let id = checkout.id;
+        info!(checkout.id = %id, attempt = checkout.attempts, "checkout {id} is overdue, finishing it");
+        if is_alarming(checkout, self.sources.now()) {
+            error!(
+                alarm = "stuck",
+                checkout.id = %id,
+                attempts = checkout.attempts,
+                "checkout {id} has been pending since {} after {} attempts, a person has to look",
+                checkout.created_at,
+                checkout.attempts
+            );
+        }
+    }
+}
+
+/// Whether a person has to look: something that should take seconds does not come to an end.
+fn is_alarming(checkout: &Checkout, now: OffsetDateTime) -> bool {
+    checkout.attempts >= ALARM_ATTEMPTS || now - checkout.created_at > ALARM_AGE
+}

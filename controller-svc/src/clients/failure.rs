@@ -1,0 +1,129 @@
+//! What can come back instead of an answer.
+
+use std::{collections::HashMap, error::Error, time::Duration};
+
+use oxcart_proto::cart as wire;
+use service_kit::{Reason, error};
+use tonic::{Code, Status};
+
+use super::wire::cart_from_wire;
+use crate::domain::cart::Cart;
+
+/// Why a call has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The service understood the call and refuses it, for a reason of the contract.
+    #[error("{service} refused: {}", .refused.message)]
+    Refused {
+        /// Which service.
+        service: &'static str,
+        /// Why.
+        refused: Box<Refused>,
+    },
+    /// No answer, or none that the service made: nobody knows whether the call took effect.
+    #[error("{service} gave no answer")]
+    Unknown {
+        /// Which service.
+        service: &'static str,
+        /// What came instead.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The service says that it is at fault.
+    #[error("{service} failed")]
+    Broken {
+        /// Which service.
+        service: &'static str,
+        /// What it said, or what is wrong with what it said.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+/// A refusal as a service gave it.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// Why, in one word of the contract.
+    pub reason: Reason,
+    /// Why, in a sentence.
+    pub message: String,
+    /// What goes with the reason.
+    pub metadata: HashMap<String, String>,
+    /// Each bad field and what is wrong with it.
+    pub fields: Vec<(String, String)>,
+    /// When to try again.
+    pub retry_after: Option<Duration>,
+    /// The cart that the refusal is about, as it is now.
+    pub cart: Option<Cart>,
+}
+
+impl CallError {
+    /// Reads what a service answered instead of an answer.
+    pub(super) fn from_status(service: &'static str, status: Status) -> Self {
+        let Some(info) = error::info(&status) else {
+            return Self::Unknown { service, source: status.into() };
+        };
+        match info.reason {
+            Reason::Unavailable | Reason::DeadlineExceeded => {
+                Self::Unknown { service, source: status.into() }
+            }
+            // INTERNAL says nothing about what was done before the fault.
+            Reason::Internal | Reason::Unspecified => {
+                Self::Broken { service, source: status.into() }
+            }
+            reason => Self::refused(service, reason, info.metadata, &status),
+        }
+    }
+
+    /// As [`Self::from_status`], for a call that carried the controller's own token: if that is
+    /// refused, the caller can do nothing about it.
+    pub(super) fn from_own_call(service: &'static str, status: Status) -> Self {
+        let error = Self::from_status(service, status);
+        match error.reason() {
+            Some(
+                Reason::SignInRequired
+                | Reason::TokenInvalid
+                | Reason::ScopeMissing
+                | Reason::CredentialsWrong,
+            ) => Self::Broken { service, source: error.into() },
+            _ => error,
+        }
+    }
+
+    fn refused(
+        service: &'static str,
+        reason: Reason,
+        metadata: HashMap<String, String>,
+        status: &Status,
+    ) -> Self {
+        let cart = error::detail::<wire::Cart>(status).map(cart_from_wire).transpose();
+        match cart {
+            Err(unreadable) => Self::Broken { service, source: unreadable.into() },
+            Ok(cart) => Self::Refused {
+                service,
+                refused: Box::new(Refused {
+                    reason,
+                    message: status.message().to_owned(),
+                    metadata,
+                    fields: error::bad_fields(status),
+                    retry_after: error::retry_delay(status),
+                    cart,
+                }),
+            },
+        }
+    }
+
+    /// Why the call was refused, if it was.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Refused { refused, .. } => Some(refused.reason),
+            Self::Unknown { .. } | Self::Broken { .. } => None,
+        }
+    }
+
+    /// A call that ran out of time.
+    #[must_use]
+    pub fn timed_out(service: &'static str) -> Self {
+        let source = Status::new(Code::DeadlineExceeded, "no answer in time").into();
+        Self::Unknown { service, source }
+    }
+}

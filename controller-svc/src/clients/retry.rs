@@ -1,0 +1,36 @@
+//! Trying an idempotent call again.
+//!
+//! As `service_kit::channel::retry`, for futures that move between threads: the bounds say what the
+//! compiler cannot find out about an async closure.
+
+use std::time::Duration;
+
+use service_kit::{Sources, deadline, error};
+use tonic::Status;
+
+const TRIES: u32 = 3;
+/// The longest pause before the first repetition; it doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Tries an idempotent call up to 3 times: when the service or a transport says that it may help,
+/// and the current call's deadline leaves time for it.
+pub async fn retry<T, F>(sources: &Sources, mut call: impl FnMut() -> F + Send) -> Result<T, Status>
+where
+    F: Future<Output = Result<T, Status>> + Send,
+{
+    let mut pause = FIRST_PAUSE;
+    for _ in 1..TRIES {
+        let status = match call().await {
+            Err(status) if error::is_transient(&status) => status,
+            done => return done,
+        };
+        let wait =
+            error::retry_delay(&status).unwrap_or_default().max(sources.jitter(pause, 0.0, 1.0));
+        if deadline::remaining().is_some_and(|left| left <= wait) {
+            return Err(status);
+        }
+        tokio::time::sleep(wait).await;
+        pause *= 2;
+    }
+    call().await
+}

@@ -1,0 +1,19 @@
+//! Starts the controller.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use controller_svc::{Config, RunError};
+use service_kit::{Sources, run, server};
+use tokio_util::sync::CancellationToken;
+
+fn main() -> ExitCode {
+    let config = Config::parse();
+    let telemetry = config.telemetry.clone();
+    run::run("controller-svc", &telemetry, |shutdown| start(config, shutdown))
+}
+
+async fn start(config: Config, shutdown: CancellationToken) -> Result<(), RunError> {
+    let listener = server::bind(config.listen).await?;
+    controller_svc::serve(config, listener, shutdown, Sources::system()).await
+}
