@@ -139,7 +139,7 @@ pub trait CartStore: Send + Sync {
     async fn carts(
         &self,
         owner: &UserId,
-        shelf: Shelf,
+        which: Shelf,
         after: Option<Cursor>,
         limit: i64,
     ) -> Result<Vec<Cart>, StoreError>;

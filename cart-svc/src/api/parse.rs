@@ -34,14 +34,14 @@ pub(super) fn carts_query(shelf: Shelf, owner: &UserId) -> String {
     format!("FindCarts {shelf:?} {owner}")
 }
 
-/// What FindCarts asks for.
+/// What `FindCarts` asks for.
 pub(super) struct Find {
     pub(super) shelf: Shelf,
     pub(super) after: Option<Cursor>,
     pub(super) size: u32,
 }
 
-/// What SetItem asks for.
+/// What `SetItem` asks for.
 pub(super) struct SetItem {
     pub(super) cart: CartId,
     pub(super) seen: Option<Version>,
@@ -49,7 +49,7 @@ pub(super) struct SetItem {
     pub(super) quantity: Option<Quantity>,
 }
 
-/// What ConfirmPurchase asks for.
+/// What `ConfirmPurchase` asks for.
 pub(super) struct Paid {
     pub(super) owner: UserId,
     pub(super) checkout: CheckoutId,
@@ -293,12 +293,9 @@ fn read_money(amount: Option<&common::Money>, field: &str, bad: &mut BadFields) 
 }
 
 fn read_failure(failure: i32, decline_reason: i32, bad: &mut BadFields) -> Option<Failure> {
-    let reason = match common::DeclineReason::try_from(decline_reason) {
-        Ok(reason) => reason,
-        Err(_) => {
-            bad.push("decline_reason", "must be a known DeclineReason");
-            return None;
-        }
+    let Ok(reason) = common::DeclineReason::try_from(decline_reason) else {
+        bad.push("decline_reason", "must be a known DeclineReason");
+        return None;
     };
     match (common::CheckoutFailure::try_from(failure), domain_reason(reason)) {
         // The issuer gave none.

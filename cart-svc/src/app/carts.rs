@@ -79,11 +79,11 @@ impl Carts {
     pub async fn find(
         &self,
         owner: &UserId,
-        shelf: Shelf,
+        which: Shelf,
         after: Option<Cursor>,
         size: u32,
     ) -> Result<(Vec<Cart>, Option<Cursor>), AppError> {
-        let mut carts = self.store.carts(owner, shelf, after, i64::from(size) + 1).await?;
+        let mut carts = self.store.carts(owner, which, after, i64::from(size) + 1).await?;
         let has_more = carts.len() > size as usize;
         carts.truncate(size as usize);
         let next = carts.last().filter(|_| has_more).map(Cursor::from);

@@ -71,9 +71,9 @@ impl Tables {
         record.filter(is_pending).ok_or(StoreError::Conflict)
     }
 
-    fn carts_of<'a>(&'a self, owner: &'a UserId, shelf: Shelf) -> impl Iterator<Item = &'a Cart> {
+    fn carts_of<'a>(&'a self, owner: &'a UserId, which: Shelf) -> impl Iterator<Item = &'a Cart> {
         let is_paid = |cart: &Cart| cart.hold.state() == CartState::Paid;
-        let is_wanted = move |cart: &&Cart| is_paid(cart) == (shelf == Shelf::Purchased);
+        let is_wanted = move |cart: &&Cart| is_paid(cart) == (which == Shelf::Purchased);
         let first = (owner.clone(), Uuid::nil().into());
         let carts = self.carts.range(first..).map(|(_, cart)| cart);
         carts.take_while(|cart| cart.owner == *owner).filter(is_wanted)
@@ -133,13 +133,13 @@ impl CartStore for MemoryStore {
     async fn carts(
         &self,
         owner: &UserId,
-        shelf: Shelf,
+        which: Shelf,
         after: Option<Cursor>,
         limit: i64,
     ) -> Result<Vec<Cart>, StoreError> {
         let tables = self.tables();
         let is_behind = |cart: &&Cart| after.is_none_or(|after| Cursor::from(*cart) < after);
-        let mut carts: Vec<_> = tables.carts_of(owner, shelf).filter(is_behind).collect();
+        let mut carts: Vec<_> = tables.carts_of(owner, which).filter(is_behind).collect();
         carts.sort_by_key(|cart| std::cmp::Reverse(Cursor::from(*cart)));
         Ok(carts.into_iter().take(usize::try_from(limit).unwrap_or(0)).cloned().collect())
     }

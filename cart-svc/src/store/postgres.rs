@@ -136,11 +136,11 @@ impl CartStore for PostgresStore {
     async fn carts(
         &self,
         owner: &UserId,
-        shelf: Shelf,
+        which: Shelf,
         after: Option<Cursor>,
         limit: i64,
     ) -> Result<Vec<Cart>, StoreError> {
-        statement::carts(&mut *self.acquire().await?, owner, shelf, after, limit).await
+        statement::carts(&mut *self.acquire().await?, owner, which, after, limit).await
     }
 
     async fn save_lines(&self, cart: &Cart, expected: Version) -> Result<(), StoreError> {

@@ -117,11 +117,11 @@ macro_rules! statements {
         pub(super) async fn carts(
             on: &mut $connection,
             owner: &UserId,
-            shelf: Shelf,
+            which: Shelf,
             after: Option<Cursor>,
             limit: i64,
         ) -> Result<Vec<Cart>, StoreError> {
-            let text = match shelf {
+            let text = match which {
                 Shelf::Unpurchased => sql::UNPURCHASED,
                 Shelf::Purchased => sql::PURCHASED,
             };

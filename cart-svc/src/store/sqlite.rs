@@ -129,11 +129,11 @@ impl CartStore for SqliteStore {
     async fn carts(
         &self,
         owner: &UserId,
-        shelf: Shelf,
+        which: Shelf,
         after: Option<Cursor>,
         limit: i64,
     ) -> Result<Vec<Cart>, StoreError> {
-        statement::carts(&mut *self.read().await?, owner, shelf, after, limit).await
+        statement::carts(&mut *self.read().await?, owner, which, after, limit).await
     }
 
     async fn save_lines(&self, cart: &Cart, expected: Version) -> Result<(), StoreError> {

@@ -1,0 +1,124 @@
+//! A cart service without its RPCs, on one store.
+
+use std::sync::Arc;
+
+use cart_svc::{
+    app::{AppError, Carts, Checkouts, Timing},
+    domain::{Cart, Checkout, Fingerprint, Limits, Lines, Order, PricedLine, Quote},
+    store::{self, CartStore, MIGRATIONS},
+};
+use oxcart_types::{Line, Money, UserId};
+use service_kit::{Sources, database::Database, testing};
+use tempfile::TempDir;
+
+/// The service, and who uses it.
+pub struct Shop {
+    pub store: Arc<dyn CartStore>,
+    pub carts: Carts,
+    pub checkouts: Checkouts,
+    pub sources: Sources,
+    pub alice: UserId,
+    _folder: Option<TempDir>,
+}
+
+impl Shop {
+    pub async fn memory() -> Self {
+        Self::on(Database::Memory, None).await
+    }
+
+    pub async fn sqlite() -> Self {
+        let (database, folder) = testing::sqlite("cart").await;
+        Self::on(database, Some(folder)).await
+    }
+
+    pub async fn postgres() -> Self {
+        Self::on(testing::postgres("cart").await, None).await
+    }
+
+    async fn on(database: Database, folder: Option<TempDir>) -> Self {
+        database.migrate(&MIGRATIONS).await.unwrap();
+        let sources = Sources::system();
+        let store = store::open(&database, sources.clone());
+        let carts = Carts::new(Arc::clone(&store), Limits::default(), sources.clone());
+        let checkouts = Checkouts::new(Arc::clone(&store), Timing::default(), sources.clone());
+        Self { store, carts, checkouts, sources, alice: user("alice"), _folder: folder }
+    }
+
+    /// The same carts, with other limits.
+    pub fn carts_within(&self, limits: Limits) -> Carts {
+        Carts::new(Arc::clone(&self.store), limits, self.sources.clone())
+    }
+
+    /// The same checkouts, with other times.
+    pub fn checkouts_in(&self, timing: Timing) -> Checkouts {
+        Checkouts::new(Arc::clone(&self.store), timing, self.sources.clone())
+    }
+
+    /// A new cart of Alice's.
+    pub async fn cart(&self, raw: &[(&str, i64)]) -> Cart {
+        self.carts.create(self.alice.clone(), None, lines(raw)).await.unwrap()
+    }
+
+    /// A cart of Alice's, and its pending checkout.
+    pub async fn pending(&self) -> (Cart, Checkout) {
+        let cart = self.cart(&[("A", 2)]).await;
+        let request = format!("r-{}", cart.id);
+        let checkout = self.checkouts.start(&self.alice, &order(&cart, &request)).await.unwrap();
+        (self.read(&cart).await, checkout)
+    }
+
+    /// A cart of Alice's as it is now.
+    pub async fn read(&self, cart: &Cart) -> Cart {
+        self.carts.get(&self.alice, cart.id).await.unwrap()
+    }
+
+    /// Confirms a checkout of Alice's.
+    pub async fn confirm(&self, checkout: &Checkout) -> Result<Checkout, AppError> {
+        let payment = "pay_1".parse().unwrap();
+        let total = checkout.quote.total();
+        self.checkouts.confirm(&self.alice, checkout.id, &payment, total).await
+    }
+}
+
+pub fn user(name: &str) -> UserId {
+    name.parse().unwrap()
+}
+
+pub fn lines(raw: &[(&str, i64)]) -> Lines {
+    Lines::parse(raw, &Limits::default()).unwrap()
+}
+
+/// An order for all of a cart, at 2.50 a piece.
+pub fn order(cart: &Cart, request: &str) -> Order {
+    let gbp = |minor_units| Money::from_parts("GBP", minor_units).unwrap();
+    let priced = |line: &Line| PricedLine {
+        sku: line.sku.clone(),
+        name: format!("{} “quoted” £", line.sku),
+        quantity: line.quantity,
+        unit_price: gbp(250),
+        line_total: gbp(250 * line.quantity.get()),
+    };
+    let lines: Vec<_> = cart.lines.as_slice().iter().map(priced).collect();
+    let total = gbp(lines.iter().map(|line| line.line_total.minor_units()).sum());
+    Order {
+        request: request.parse().unwrap(),
+        fingerprint: Fingerprint::try_from([7; 32].as_slice()).unwrap(),
+        cart: cart.id,
+        seen: cart.version,
+        quote: Quote::new(lines, total).unwrap(),
+    }
+}
+
+/// Runs `count` tasks at once and gathers what they return.
+pub async fn at_once<T, F>(count: usize, task: impl Fn(usize) -> F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let tasks: Vec<_> = (0..count).map(|number| tokio::spawn(task(number))).collect();
+    let mut answers = Vec::new();
+    for task in tasks {
+        answers.push(task.await.unwrap());
+    }
+    answers
+}
