@@ -16,7 +16,7 @@ use crate::{
         key::PaymentKey,
         payment::{DeclineReason, Order, Outcome},
         scenario::{Scenario, Trouble, Verdict},
-        token::PaymentToken,
+        token::{PaymentToken, Tokenized},
     },
     store::{AcquirerStore, StoreError},
 };
@@ -32,14 +32,6 @@ impl AcquirerError {
     pub fn into_inner(self) -> StoreError {
         self.0
     }
-}
-
-/// What stands for a card after it was handed over.
-pub struct Tokenized {
-    /// Opaque.
-    pub token: PaymentToken,
-    /// To show to the card's owner.
-    pub last_four: String,
 }
 
 /// Moves money, once for a key.

@@ -19,7 +19,6 @@ use tonic::{Request, Response, Status};
 use crate::{
     app::{Charge, PaymentError, Payments},
     domain::{card::CardNumber, key::PaymentKey, scenario::Trouble},
-    store::StoreError,
 };
 use parse::{FromNow, List};
 
@@ -165,9 +164,9 @@ fn fault(error: PaymentError) -> Status {
         PaymentError::Acquirer(error) => error.into_inner(),
         other => return error::internal(context, &other),
     };
-    match cause {
-        StoreError::Database(failure) => failure.into_status(context),
-        StoreError::Corrupt(_) => error::internal(context, &cause),
+    match cause.into_failure() {
+        Ok(failure) => failure.into_status(context),
+        Err(cause) => error::internal(context, &cause),
     }
 }
 

@@ -17,14 +17,15 @@ pub use recovery::sweep_until;
 pub use settle::Settler;
 
 use crate::{
-    acquirer::{Acquirer, AcquirerError, Tokenized},
+    acquirer::{Acquirer, AcquirerError},
     domain::{
         card::CardNumber,
         key::PaymentKey,
-        payment::{InvalidTransition, Payment},
+        payment::{Cursor, InvalidTransition, Payment, Range},
         scenario::Trouble,
+        token::Tokenized,
     },
-    store::{Cursor, PaymentStore, Range, StoreError},
+    store::{PaymentStore, StoreError},
 };
 use script::Script;
 

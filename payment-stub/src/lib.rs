@@ -78,6 +78,7 @@ pub async fn serve(
         Arc::new(SimulatedAcquirer::new(stores.acquirer, config.delays(), sources.clone()));
     let store = stores.payments;
     let settler = Settler::new(store.clone(), acquirer.clone(), sources.clone());
+    let _stop = settler.stop_on_drop();
     let payments = Payments::new(store.clone(), acquirer, settler.clone(), sources.clone());
     let api = PaymentApi::new(Arc::new(payments), config.charge_wait(), sources.clone());
     let service =

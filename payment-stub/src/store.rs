@@ -25,7 +25,7 @@ use crate::domain::{
     acquirer::AcquirerCharge,
     card::KeptCard,
     key::PaymentKey,
-    payment::{Outcome, Payment},
+    payment::{Cursor, Outcome, Payment, Range},
     token::PaymentToken,
 };
 
@@ -54,6 +54,19 @@ pub enum StoreError {
     Corrupt(&'static str),
 }
 
+impl StoreError {
+    /// The database's failure, or else the error as it is.
+    ///
+    /// # Errors
+    /// Every other error.
+    pub fn into_failure(self) -> Result<Failure, Self> {
+        match self {
+            Self::Database(failure) => Ok(failure),
+            Self::Corrupt(_) => Err(self),
+        }
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error.into())
@@ -67,24 +80,6 @@ pub struct Opened {
     pub payment: Payment,
     /// Whether this attempt wrote it.
     pub created: bool,
-}
-
-/// Where a page of payments starts: behind this one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
-    /// When it was first seen.
-    pub created_at: OffsetDateTime,
-    /// Its key.
-    pub key: PaymentKey,
-}
-
-/// Payments by the time they were first seen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Range {
-    /// At this time or later.
-    pub start: Option<OffsetDateTime>,
-    /// Before this time.
-    pub end: Option<OffsetDateTime>,
 }
 
 /// The register.

@@ -16,9 +16,8 @@ use crate::{
     domain::{
         card::{self, CardNumber},
         key::PaymentKey,
-        payment::{Order, Payment},
+        payment::{Cursor, Order, Payment, Range},
     },
-    store::{Cursor, Range},
 };
 
 const MUST_BE_SET: &str = "must be set";

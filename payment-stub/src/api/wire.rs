@@ -5,9 +5,9 @@ use oxcart_types::Money;
 use prost_types::Timestamp;
 use time::OffsetDateTime;
 
-use crate::{
-    acquirer::Tokenized,
-    domain::payment::{DeclineReason, Payment, State},
+use crate::domain::{
+    payment::{DeclineReason, Payment, State},
+    token::Tokenized,
 };
 
 impl From<Tokenized> for pb::TokenizeResponse {

@@ -11,7 +11,10 @@ use std::{
 
 use service_kit::Sources;
 use tokio::sync::watch;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 use crate::{
     acquirer::Acquirer,
@@ -93,6 +96,13 @@ impl Settler {
         let task = Task { shared: self.shared.clone(), key: key.clone(), _sender: sender };
         self.shared.tasks.spawn(task.run());
         Some(Settling(receiver))
+    }
+
+    /// Stops all tasks at their next wait when the guard is dropped: for whoever may be dropped before
+    /// [`Self::drain`].
+    #[must_use]
+    pub fn stop_on_drop(&self) -> DropGuard {
+        self.shared.stop.clone().drop_guard()
     }
 
     /// Ends all tasks: those that talk to the acquirer or the database finish that, if it takes no

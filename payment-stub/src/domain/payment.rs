@@ -193,6 +193,24 @@ impl Payment {
     }
 }
 
+/// Where a page of payments starts: behind this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// When it was first seen.
+    pub created_at: OffsetDateTime,
+    /// Its key.
+    pub key: PaymentKey,
+}
+
+/// Payments by the time they were first seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Range {
+    /// At this time or later.
+    pub start: Option<OffsetDateTime>,
+    /// Before this time.
+    pub end: Option<OffsetDateTime>,
+}
+
 #[cfg(test)]
 mod tests {
     use time::{Duration, macros::datetime};

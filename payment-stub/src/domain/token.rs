@@ -30,6 +30,14 @@ impl PaymentToken {
     }
 }
 
+/// What stands for a card after it was handed over.
+pub struct Tokenized {
+    /// Opaque.
+    pub token: PaymentToken,
+    /// To show to the card's owner.
+    pub last_four: String,
+}
+
 impl FromStr for PaymentToken {
     type Err = TokenError;
 

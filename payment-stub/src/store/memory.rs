@@ -8,12 +8,12 @@ use std::{
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use super::{AcquirerStore, Cursor, Opened, PaymentStore, Range, StoreError};
+use super::{AcquirerStore, Opened, PaymentStore, StoreError};
 use crate::domain::{
     acquirer::AcquirerCharge,
     card::KeptCard,
     key::PaymentKey,
-    payment::{Outcome, Payment},
+    payment::{Cursor, Outcome, Payment, Range},
     token::PaymentToken,
 };
 

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 
 use super::{
-    AcquirerStore, Cursor, Opened, PaymentStore, Range, StoreError,
+    AcquirerStore, Opened, PaymentStore, StoreError,
     row::{self, CardRow, ChargeRow, PaymentRow, StateColumns},
     sql,
 };
@@ -15,7 +15,7 @@ use crate::domain::{
     acquirer::AcquirerCharge,
     card::KeptCard,
     key::PaymentKey,
-    payment::{Outcome, Payment, State},
+    payment::{Cursor, Outcome, Payment, Range, State},
     token::PaymentToken,
 };
 

@@ -3,12 +3,12 @@
 use oxcart_types::{Money, PaymentId};
 use service_kit::database::{from_micros, micros};
 
-use super::{Cursor, Range, StoreError};
+use super::StoreError;
 use crate::domain::{
     acquirer::AcquirerCharge,
     card::{Brand, KeptCard},
     key::PaymentKey,
-    payment::{DeclineReason, Order, Outcome, Payment, State},
+    payment::{Cursor, DeclineReason, Order, Outcome, Payment, Range, State},
     scenario::Verdict,
     token::PaymentToken,
 };

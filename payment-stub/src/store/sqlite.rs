@@ -5,7 +5,7 @@ use service_kit::database::{Sqlite, micros};
 use time::OffsetDateTime;
 
 use super::{
-    AcquirerStore, Cursor, Opened, PaymentStore, Range, StoreError,
+    AcquirerStore, Opened, PaymentStore, StoreError,
     row::{self, CardRow, ChargeRow, PaymentRow, StateColumns},
     sql,
 };
@@ -13,7 +13,7 @@ use crate::domain::{
     acquirer::AcquirerCharge,
     card::KeptCard,
     key::PaymentKey,
-    payment::{Outcome, Payment, State},
+    payment::{Cursor, Outcome, Payment, Range, State},
     token::PaymentToken,
 };
 

@@ -10,16 +10,17 @@ use std::{
 
 use async_trait::async_trait;
 use payment_stub::{
-    acquirer::{Acquirer, AcquirerError, SimulatedAcquirer, Tokenized},
+    acquirer::{Acquirer, AcquirerError, SimulatedAcquirer},
     app::{Charge, PaymentError, Payments, Settler, sweep_until},
     domain::{
         acquirer::{Answer, Delays},
         card::CardNumber,
         key::PaymentKey,
-        payment::{DeclineReason, Order, Outcome, Payment, State},
+        payment::{DeclineReason, Order, Outcome, Payment, Range, State},
         scenario::Trouble,
+        token::Tokenized,
     },
-    store::{Range, StoreError, Stores},
+    store::{StoreError, Stores},
 };
 use service_kit::Sources;
 use tokio_util::sync::CancellationToken;

@@ -6,9 +6,9 @@ use payment_stub::{
     domain::{
         acquirer::AcquirerCharge,
         card::{CardNumber, KeptCard},
-        payment::{DeclineReason, Outcome, Payment},
+        payment::{Cursor, DeclineReason, Outcome, Payment, Range},
     },
-    store::{Cursor, Range, Stores},
+    store::Stores,
 };
 use time::Duration;
 
