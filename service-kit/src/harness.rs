@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     future::Future,
-    sync::Arc,
+    sync::{Arc, Once},
     task::{Context, Poll},
     time::Duration,
 };
@@ -102,7 +102,17 @@ impl Drop for Running {
     }
 }
 
+/// Makes tracing ask this thread's subscriber about every span and event. Without it, what a test
+/// captures depends on which other test ran into the same line of code first, and had no subscriber.
+pub(crate) fn observe() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        tracing::subscriber::set_global_default(tracing_subscriber::Registry::default()).unwrap();
+    });
+}
+
 pub(crate) async fn serve(server: Server) -> Running {
+    observe();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let shutdown = CancellationToken::new();

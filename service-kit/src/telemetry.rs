@@ -3,6 +3,9 @@
 //! Spans get trace ids also where no traces are exported, so that log lines of one request can be
 //! found in all services. Deliberately absent: metrics.
 
+#[cfg(test)]
+mod tests;
+
 use std::{io, panic};
 
 use http::{HeaderMap, Uri};
@@ -145,30 +148,5 @@ impl Injector for HeadersMut<'_> {
         if let (Ok(name), Ok(value)) = (name, http::HeaderValue::try_from(value)) {
             self.0.insert(name, value);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::*;
-
-    #[derive(clap::Parser)]
-    struct Config {
-        #[command(flatten)]
-        telemetry: TelemetryArgs,
-    }
-
-    #[test]
-    fn a_wrong_setting_is_refused_by_a_sentence_that_names_it() {
-        for (flag, value) in
-            [("--log", "cart=loud"), ("--otlp-endpoint", "localhost"), ("--log-format", "xml")]
-        {
-            let refused = Config::try_parse_from(["cart-svc", flag, value]).err().unwrap();
-            assert!(refused.to_string().contains(flag), "{refused}");
-        }
-        let config = Config::try_parse_from(["cart-svc"]).ok().unwrap();
-        assert_eq!(config.telemetry.log_format, LogFormat::Human);
     }
 }

@@ -125,3 +125,67 @@ fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>
     };
     Ok(Box::new(RingSigner(private)))
 }
+
+#[cfg(test)]
+mod tests {
+    use jsonwebtoken::crypto;
+    use ring::signature::KeyPair as _;
+
+    use super::*;
+
+    /// A public key and its signature of "oxcart", made by OpenSSL; the private key was thrown away.
+    const RSA_N: &str = "7FL5YpQa88Q18h6Iym7Rahs6oWHqYNZuMU8AuNN4J3AH1AizL0DVYMbATn259du4EvNvggd-lOEPpT__SRXhedsuPHSqVIbieDU1Z6TDS4sFZRssgFVinFGHDcJelcGl_Oza7fR2SoqT31nGk5z9YwFMxCToA1QpNuEt5oOdN1PXo7a7RjCpJDLs5Tm4VCtkiAHiw14BRNKop8s_FG-1d_Z9pxBfGAAxeHFCMuY8FpbNIiPlPs7uEsQNv02kA4tupqeP7SFA8zHcDNLwh6C9k2o1jsXcHo86jWbnnsaH0trDuAVd4BXjvEjfMZXs3z5kwD7e1zhdGIAO2S9SxKd9HQ";
+    const RSA_SIGNATURE: &str = "uPKfzYHVMmyxI2WX49i1jKvk-Ijgq1VGE4AbiZkqk0EQwgdgqQJgVAYnapg7Iz_7WYe5XNZgiQlNbxNHEUa2LzbfWnNrWAACxBV1TbmLk6DQYAEvte2sojqVG2qQnzg_vAGBQXGV5EwdaI8QSjk_KMqweCaTK0rrei1C7LRoYxCYdJHP4proUTd36iWikk3mQRyIrjhGvt9zy4tpcSxSAVBsee3qYjQD91lSvWlkL_fyKPfm17YQx2PiEC1iSvZtcDkRBIsFNFJhV17yukCY0vz59Ia254kHVvjVfA71kuNBmiQdCyfj-pkix_UztIt4kd01xuPwOqeJ9t1E7F0RUg";
+
+    fn is_good(signature: &str, text: &str, key: &DecodingKey, algorithm: Algorithm) -> bool {
+        crypto::verify(signature, text.as_bytes(), key, algorithm).unwrap()
+    }
+
+    #[test]
+    fn rs256_is_verified() {
+        install_crypto();
+        let key = DecodingKey::from_rsa_components(RSA_N, "AQAB").unwrap();
+        assert!(is_good(RSA_SIGNATURE, "oxcart", &key, Algorithm::RS256));
+        assert!(!is_good(RSA_SIGNATURE, "oxcarT", &key, Algorithm::RS256));
+    }
+
+    #[test]
+    fn es256_and_eddsa_are_signed_and_verified() {
+        install_crypto();
+        let random = SystemRandom::new();
+        let ec = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
+        let ec_pair =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, ec.as_ref(), &random)
+                .unwrap();
+        let ed = Ed25519KeyPair::generate_pkcs8(&random).unwrap();
+        let ed_pair = Ed25519KeyPair::from_pkcs8(ed.as_ref()).unwrap();
+        let cases = [
+            (
+                Algorithm::ES256,
+                EncodingKey::from_ec_der(ec.as_ref()),
+                DecodingKey::from_ec_der(ec_pair.public_key().as_ref()),
+            ),
+            (
+                Algorithm::EdDSA,
+                EncodingKey::from_ed_der(ed.as_ref()),
+                DecodingKey::from_ed_der(ed_pair.public_key().as_ref()),
+            ),
+        ];
+        for (algorithm, private, public) in cases {
+            let signature = crypto::sign(b"oxcart", &private, algorithm).unwrap();
+            assert!(is_good(&signature, "oxcart", &public, algorithm));
+            assert!(!is_good(&signature, "oxcarT", &public, algorithm));
+        }
+    }
+
+    #[test]
+    fn no_key_serves_another_algorithm_than_its_own() {
+        install_crypto();
+        let key = DecodingKey::from_rsa_components(RSA_N, "AQAB").unwrap();
+        for algorithm in [Algorithm::HS256, Algorithm::ES256, Algorithm::RS384, Algorithm::PS256] {
+            assert!(crypto::verify(RSA_SIGNATURE, b"oxcart", &key, algorithm).is_err());
+        }
+        let secret = EncodingKey::from_secret(b"public knowledge");
+        assert!(crypto::sign(b"oxcart", &secret, Algorithm::HS256).is_err());
+    }
+}

@@ -64,19 +64,22 @@ impl From<Bad> for Failure {
     }
 }
 
-#[derive(Deserialize)]
+/// What we read of a token. The validation knows which claims must be there.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Claims {
     sub: String,
     aud: Audience,
     exp: i64,
     nbf: Option<i64>,
-    #[serde(default)]
     scope: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(untagged)]
 enum Audience {
+    #[default]
+    None,
     One(String),
     Many(Vec<String>),
 }
@@ -84,6 +87,7 @@ enum Audience {
 impl Audience {
     fn has(&self, wanted: &str) -> bool {
         match self {
+            Self::None => false,
             Self::One(found) => found == wanted,
             Self::Many(found) => found.iter().any(|found| found == wanted),
         }

@@ -142,7 +142,7 @@ impl TestIssuer {
         self.state.service_token(client_id, &scopes.join(" "))
     }
 
-    /// A token of the user `name` with `claims` in the place of the usual ones.
+    /// A token of the user `name` with `claims` in the place of the usual ones; null leaves one out.
     ///
     /// # Panics
     /// If `claims` is not an object.
@@ -152,6 +152,9 @@ impl TestIssuer {
         let mut all = self.state.claims(name, USER_AUDIENCE);
         for (claim, value) in claims.as_object().expect("claims are an object") {
             all[claim] = value.clone();
+        }
+        if let Some(all) = all.as_object_mut() {
+            all.retain(|_, value| !value.is_null());
         }
         self.state.sign(&all)
     }
