@@ -151,7 +151,9 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Store`].
     pub async fn upsert(&self, item: Item) -> Result<(), CatalogError> {
+        let sku = item.sku.clone();
         self.store.save(&ItemSet::from_iter([item])).await?;
+        tracing::info!(item.sku = %sku, "stored item {sku}");
         Ok(())
     }
 
@@ -160,6 +162,10 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::NotFound`], [`CatalogError::Store`].
     pub async fn delete(&self, sku: Sku) -> Result<(), CatalogError> {
-        if self.store.delete(&sku).await? { Ok(()) } else { Err(CatalogError::NotFound { sku }) }
+        if !self.store.delete(&sku).await? {
+            return Err(CatalogError::NotFound { sku });
+        }
+        tracing::info!(item.sku = %sku, "took item {sku} out of the catalogue");
+        Ok(())
     }
 }

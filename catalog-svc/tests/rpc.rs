@@ -1,7 +1,7 @@
 //! The RPCs as a client sees them, over a real channel.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use std::{iter, time::Duration};
+use std::time::Duration;
 
 use catalog_svc::{BUILT_IN_CATALOG, config::Config};
 use clap::Parser as _;
@@ -20,7 +20,7 @@ use service_kit::{
     testing::TestIssuer,
 };
 use tokio::task::JoinHandle;
-use tokio_stream as stream;
+use tokio_stream::{self as stream, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Status};
 
@@ -36,10 +36,13 @@ struct Harness {
 
 impl Harness {
     async fn start(flags: &[&str]) -> Self {
+        Self::start_on("memory:", flags).await
+    }
+
+    async fn start_on(database_url: &str, flags: &[&str]) -> Self {
         let issuer = TestIssuer::start().await;
-        let mut config = Config::parse_from(
-            iter::once("catalog-svc").chain(["--database-url", "memory:"]).chain(flags.to_vec()),
-        );
+        let database = ["catalog-svc", "--database-url", database_url];
+        let mut config = Config::parse_from(database.iter().chain(flags));
         config.auth = issuer.args();
         let listener = server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -47,6 +50,14 @@ impl Harness {
         let serve = catalog_svc::serve(config, listener, shutdown.clone(), Sources::system());
         let client = CatalogServiceClient::new(channel::connect(&url).unwrap());
         Self { client, issuer, shutdown, served: tokio::spawn(serve) }
+    }
+
+    /// Tells the service to stop, and waits until it has.
+    async fn stop(self) {
+        self.shutdown.cancel();
+        drop(self.client);
+        let served = tokio::time::timeout(Duration::from_secs(20), self.served).await;
+        served.unwrap().unwrap().unwrap();
     }
 
     /// `message` from a service that may write.
@@ -325,13 +336,16 @@ async fn one_bad_row_keeps_the_whole_file_out_and_is_named() {
 #[tokio::test]
 async fn a_file_full_of_bad_rows_is_answered_in_headers_that_fit() {
     let mut catalog = Harness::start(&[]).await;
-    let rows: Vec<_> = (0..1_000).map(|n| format!(" {n},Bear,1,\n")).collect();
+    // The longest reasons there are, on lines with long numbers.
+    let good = (0..90_000).map(|n| format!("{n},Bear,1,\n"));
+    let bad = (0..1_000).map(|n| format!("x{n},Bear,1,\u{0}\n"));
+    let rows: Vec<_> = good.chain(bad).collect();
     let status = catalog.import(format!("{HEADER}{}", rows.concat())).await.unwrap_err();
     assert_refused(&status, Reason::FieldInvalid);
     assert_eq!(error::info(&status).unwrap().metadata["bad_rows"], "1000");
     let named = error::bad_fields(&status);
-    assert_eq!(named[0].0, "line 2, sku");
-    assert!((50..=100).contains(&named.len()), "{}", named.len());
+    assert_eq!(named[0].0, "line 90002, description");
+    assert!((30..=100).contains(&named.len()), "{}", named.len());
 }
 
 #[tokio::test]
@@ -340,7 +354,8 @@ async fn a_file_that_is_too_large_is_refused_before_it_has_all_come() {
     let status =
         catalog.import_pieces(vec![piece(&vec![b'x'; 1024 * 1024 + 1])]).await.unwrap_err();
     assert_bad_fields(&status, &["csv_chunk"]);
-    let status = catalog.import_pieces(vec![piece(&vec![b'\n'; 1024 * 1024]); 33]).await.unwrap_err();
+    let status =
+        catalog.import_pieces(vec![piece(&vec![b'\n'; 1024 * 1024]); 33]).await.unwrap_err();
     assert_bad_fields(&status, &["csv_chunk"]);
     let mut wrong = piece(HEADER.as_bytes());
     wrong.default_currency_code = "pounds".to_owned();
@@ -357,10 +372,29 @@ async fn an_empty_upload_lacks_its_columns() {
 }
 
 #[tokio::test]
-async fn the_service_stops_when_it_is_told_to() {
+async fn a_file_counts_only_once_all_of_it_has_come() {
     let mut catalog = Harness::start(&[]).await;
-    catalog.all_skus().await;
-    catalog.shutdown.cancel();
-    let served = tokio::time::timeout(Duration::from_secs(20), catalog.served).await;
-    served.unwrap().unwrap().unwrap();
+    let first = piece(format!("{HEADER}a,Ant,1,\n").as_bytes());
+    let never_ends = stream::iter([first]).chain(stream::pending());
+    let upload = catalog.admin(never_ends);
+    let call = catalog.client.import_items(upload);
+    assert!(tokio::time::timeout(Duration::from_millis(300), call).await.is_err());
+    assert!(catalog.all_skus().await.is_empty());
+    catalog.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_stored_outlives_the_process_and_what_was_taken_out_stays_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("catalog.sqlite3").display());
+    let mut first = Harness::start_on(&url, &["--load-built-in"]).await;
+    let request = first.admin(DeleteItemRequest { sku: "MUG-404".to_owned() });
+    first.client.delete_item(request).await.unwrap();
+    let left = first.all_skus().await;
+    assert_eq!(left.len(), 23);
+    first.stop().await;
+
+    let mut second = Harness::start_on(&url, &["--load-built-in"]).await;
+    assert_eq!(second.all_skus().await, left);
+    second.stop().await;
 }

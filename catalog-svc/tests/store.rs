@@ -9,10 +9,13 @@ use catalog_svc::{
         item::{Item, ItemSet},
         search::{Match, Place},
     },
-    store::{self, CatalogStore, MIGRATIONS, Saved},
+    store::{self, CatalogStore, MIGRATIONS, Saved, StoreError},
 };
 use oxcart_types::{Money, Sku};
-use service_kit::{database::Database, testing};
+use service_kit::{
+    database::{Database, Failure},
+    testing,
+};
 
 /// Runs each rule on each store.
 macro_rules! suite {
@@ -58,6 +61,17 @@ suite! {
     an_updated_item_is_found_by_its_new_words_only,
     a_large_catalogue_is_saved_at_once,
     imports_at_the_same_time_do_not_hinder_each_other,
+}
+
+#[tokio::test]
+async fn a_database_that_has_gone_is_unavailable_and_no_fault() {
+    let (sqlite, _folder) = testing::sqlite("catalog").await;
+    for database in [sqlite, testing::postgres("catalog").await] {
+        let store = migrated(database.clone()).await;
+        database.close().await;
+        let failure = store.save(&ItemSet::default()).await.unwrap_err();
+        assert!(matches!(failure, StoreError::Database(Failure::Unavailable(_))), "{failure:?}");
+    }
 }
 
 type Store = Arc<dyn CatalogStore>;

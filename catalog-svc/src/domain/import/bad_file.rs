@@ -15,7 +15,7 @@ const MAX_SHOWN_CHARS: usize = 40;
 
 /// A file that was refused.
 #[derive(Debug, Default, thiserror::Error)]
-#[error("the file has {bad_rows} bad rows")]
+#[error("the file is bad in {bad_rows} of its rows")]
 pub struct BadFile {
     listed: Vec<BadField>,
     bad_rows: usize,
