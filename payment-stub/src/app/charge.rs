@@ -55,11 +55,18 @@ async fn outcome_within(
         return Ok(payment);
     }
     // With too many under way none is started: the sweep takes it up.
-    if let Some(settling) = payments.settler.start(&payment.key) {
-        // Out of patience: the record says how far it is.
-        let _ = tokio::time::timeout(patience, settling.done()).await;
+    let settling = payments.settler.start(&payment.key, payment.order);
+    let done = async {
+        match settling {
+            Some(settling) => settling.done().await,
+            None => None,
+        }
+    };
+    match tokio::time::timeout(patience, done).await {
+        Ok(Some(settled)) => Ok(settled),
+        // Out of patience, or nobody is at it: the record says how far it is.
+        _ => payments.get(payment.key).await,
     }
-    payments.get(payment.key).await
 }
 
 fn trouble(order: &Order) -> Trouble {

@@ -36,7 +36,7 @@ async fn sweep(store: &dyn PaymentStore, settler: &Settler) -> Result<(), StoreE
     let mut after = None;
     loop {
         let keys = store.undecided(after.as_ref(), PAGE).await?;
-        if keys.iter().any(|key| settler.start(key).is_none()) {
+        if keys.iter().any(|key| settler.start(key, None).is_none()) {
             return Ok(());
         }
         match keys.into_iter().last() {

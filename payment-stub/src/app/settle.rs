@@ -22,7 +22,7 @@ use crate::{
     domain::{
         acquirer::Answer,
         key::PaymentKey,
-        payment::{Payment, State},
+        payment::{Order, Payment},
     },
     store::PaymentStore,
 };
@@ -48,23 +48,26 @@ pub struct Settler {
     shared: Arc<Shared>,
 }
 
+type Running = HashMap<PaymentKey, watch::Receiver<Option<Payment>>>;
+
 struct Shared {
     store: Arc<dyn PaymentStore>,
     acquirer: Arc<dyn Acquirer>,
     sources: Sources,
-    running: Mutex<HashMap<PaymentKey, watch::Receiver<()>>>,
+    running: Mutex<Running>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 /// A payment that is being decided.
-pub struct Settling(watch::Receiver<()>);
+pub struct Settling(watch::Receiver<Option<Payment>>);
 
 impl Settling {
-    /// Returns when its task has ended: with an outcome, or because the process stops.
-    pub async fn done(mut self) {
-        // Nothing is ever sent: the sender goes with the task.
-        while self.0.changed().await.is_ok() {}
+    /// The record once it is decided. `None` if the task ended without seeing that, for example
+    /// because the process stops: the store knows more.
+    pub async fn done(mut self) -> Option<Payment> {
+        // An error says that the task has ended without a word.
+        self.0.wait_for(Option::is_some).await.ok().and_then(|seen| seen.clone())
     }
 }
 
@@ -80,10 +83,10 @@ impl Settler {
         Self { shared: Arc::new(Shared { store, acquirer, sources, running, tasks, stop }) }
     }
 
-    /// Has `key` decided, by the task that is at it if there is one. `None` if too many are under
-    /// way or the process stops.
+    /// Has `key` decided, by the task that is at it if there is one. `order` spares reading what is to
+    /// be paid. `None` if too many are under way or the process stops.
     #[must_use]
-    pub fn start(&self, key: &PaymentKey) -> Option<Settling> {
+    pub fn start(&self, key: &PaymentKey, order: Option<Order>) -> Option<Settling> {
         let mut running = self.shared.running();
         if let Some(known) = running.get(key) {
             return Some(Settling(known.clone()));
@@ -91,9 +94,9 @@ impl Settler {
         if running.len() >= MAX_RUNNING || self.shared.stop.is_cancelled() {
             return None;
         }
-        let (sender, receiver) = watch::channel(());
+        let (seen, receiver) = watch::channel(None);
         running.insert(key.clone(), receiver.clone());
-        let task = Task { shared: self.shared.clone(), key: key.clone(), _sender: sender };
+        let task = Task { shared: self.shared.clone(), key: key.clone(), order, seen };
         self.shared.tasks.spawn(task.run());
         Some(Settling(receiver))
     }
@@ -120,23 +123,8 @@ impl Settler {
 
 impl Shared {
     /// Nothing in here panics while it holds the lock, so a poisoned one is still whole.
-    fn running(&self) -> MutexGuard<'_, HashMap<PaymentKey, watch::Receiver<()>>> {
+    fn running(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Asks once, and stores what was decided.
-    async fn ask(&self, key: &PaymentKey) -> Result<Option<Duration>, PaymentError> {
-        let payment = self.store.find(key).await?;
-        let Some(Payment { state: State::Processing, order: Some(order), .. }) = payment else {
-            return Ok(None);
-        };
-        match self.acquirer.ask(key, &order).await? {
-            Answer::NotYet(left) => Ok(Some(left)),
-            Answer::Decided(outcome) => {
-                self.store.settle(key, &outcome, self.sources.now()).await?;
-                Ok(None)
-            }
-        }
     }
 }
 
@@ -144,15 +132,16 @@ impl Shared {
 struct Task {
     shared: Arc<Shared>,
     key: PaymentKey,
-    /// Wakes those who wait, by going.
-    _sender: watch::Sender<()>,
+    order: Option<Order>,
+    /// Tells those who wait, and wakes them also by going.
+    seen: watch::Sender<Option<Payment>>,
 }
 
 impl Task {
-    async fn run(self) {
+    async fn run(mut self) {
         let mut failures = 0;
         loop {
-            let wait = match self.shared.ask(&self.key).await {
+            let wait = match self.ask().await {
                 Ok(None) => return,
                 Ok(Some(left)) => left.clamp(Duration::from_millis(1), LONGEST_WAIT),
                 Err(error) => {
@@ -164,6 +153,24 @@ impl Task {
             tokio::select! {
                 () = self.shared.stop.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Asks once, and stores what was decided. Returns how long the acquirer needs if it is not.
+    async fn ask(&mut self) -> Result<Option<Duration>, PaymentError> {
+        let Shared { store, acquirer, sources, .. } = &*self.shared;
+        if self.order.is_none() {
+            let payment = store.find(&self.key).await?;
+            self.order = payment.filter(|payment| !payment.is_terminal()).and_then(|p| p.order);
+        }
+        let Some(order) = &self.order else { return Ok(None) };
+        match acquirer.ask(&self.key, order).await? {
+            Answer::NotYet(left) => Ok(Some(left)),
+            Answer::Decided(outcome) => {
+                let settled = store.settle(&self.key, &outcome, sources.now()).await?;
+                self.seen.send_replace(settled);
+                Ok(None)
             }
         }
     }
