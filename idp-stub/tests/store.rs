@@ -229,7 +229,9 @@ async fn a_code_reads_back_and_is_exchanged_once(store: Store) {
     let tries = (0..8).map(|n| {
         let (store, session) = (Arc::clone(&store), session.clone());
         let (used, token) = (code.fingerprint, token(&format!("token-{n}"), &session));
-        tokio::spawn(async move { store.exchange_code(&used, &session, &token, NOW).await.unwrap() })
+        tokio::spawn(
+            async move { store.exchange_code(&used, &session, &token, NOW).await.unwrap() },
+        )
     });
     let mut wins = 0;
     for attempt in tries.collect::<Vec<_>>() {
