@@ -115,7 +115,7 @@ pub(super) fn set_item(request: &pb::SetItemRequest, limits: &Limits) -> Result<
     let mut bad = BadFields::default();
     let cart = bad.take("cart_id", request.cart_id.parse());
     let seen = bad.take("etag", optional_etag(&request.etag));
-    let line = required(&request.line, "line", &mut bad);
+    let line = required(request.line.as_ref(), "line", &mut bad);
     let sku = line.and_then(|line| bad.take("line.sku", line.sku.parse()));
     let quantity = line.and_then(|line| {
         let pieces = Some(line.quantity).filter(|pieces| *pieces != 0);
@@ -337,11 +337,11 @@ fn read_cursor(text: &str) -> Result<Cursor, impl fmt::Display + use<>> {
     cursor.ok_or("must be empty or the next_page_token of the same query")
 }
 
-fn required<'a, T>(field: &'a Option<T>, name: &str, bad: &mut BadFields) -> Option<&'a T> {
+fn required<'a, T>(field: Option<&'a T>, name: &str, bad: &mut BadFields) -> Option<&'a T> {
     if field.is_none() {
         bad.push(name, "must be set");
     }
-    field.as_ref()
+    field
 }
 
 /// Whether `text` has 1 to `max` characters. A huge one is refused without counting it.

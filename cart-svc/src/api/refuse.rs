@@ -24,7 +24,7 @@ const STORE_FAILED: &str = "the cart store failed";
 const CONTENTION_PAUSE: Duration = Duration::from_millis(100);
 
 /// Errors travel in a header, and HTTP/2 peers accept 8 to 16 KiB of them in all. A larger cart is
-/// left out, and GetCart has it.
+/// left out, and `GetCart` has it.
 const MAX_CART_BYTES: usize = 4 * 1024;
 
 /// The status for what a use case refused.

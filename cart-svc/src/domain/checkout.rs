@@ -383,7 +383,7 @@ impl DeclineReason {
 /// jitter: 2 s, 4 s, 8 s, … 60 s.
 #[must_use]
 pub fn backoff(attempts: i64) -> Duration {
-    const LONGEST: Duration = Duration::from_secs(60);
+    const LONGEST: Duration = Duration::from_mins(1);
     let doublings = u32::try_from(attempts.max(0)).unwrap_or(u32::MAX);
     1u64.checked_shl(doublings).map_or(LONGEST, |secs| Duration::from_secs(secs).min(LONGEST))
 }
