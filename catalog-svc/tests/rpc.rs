@@ -280,6 +280,9 @@ async fn bad_skus_are_named_by_their_places() {
     let request = GetDescriptionsRequest { skus };
     let status = catalog.client.get_descriptions(request).await.unwrap_err();
     assert_bad_fields(&status, &["skus[1]", "skus[2]"]);
+    let request = GetDescriptionsRequest { skus: vec![String::new(); 1_000] };
+    let status = catalog.client.get_descriptions(request).await.unwrap_err();
+    assert_refused(&status, Reason::FieldInvalid);
     let request = GetDescriptionsRequest { skus: vec!["x".to_owned(); 1_001] };
     let status = catalog.client.get_descriptions(request).await.unwrap_err();
     assert_bad_fields(&status, &["skus"]);
@@ -357,6 +360,8 @@ async fn a_file_that_is_too_large_is_refused_before_it_has_all_come() {
     let status =
         catalog.import_pieces(vec![piece(&vec![b'\n'; 1024 * 1024]); 33]).await.unwrap_err();
     assert_bad_fields(&status, &["csv_chunk"]);
+    let status = catalog.import_pieces(vec![piece(&vec![b'x'; 10_000_000])]).await.unwrap_err();
+    assert_refused(&status, Reason::FieldInvalid);
     let mut wrong = piece(HEADER.as_bytes());
     wrong.default_currency_code = "pounds".to_owned();
     let status = catalog.import_pieces(vec![wrong]).await.unwrap_err();
