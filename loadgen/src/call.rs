@@ -18,6 +18,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause between two tries, also if the service asks for a longer one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// Tries of a call whose service has a fault: the fault may be over, but is more likely a bug.
+const TRIES_OF_A_FAULT: u32 = 3;
+
 /// How many bad fields an error's text names.
 const FIELDS_SHOWN: usize = 5;
 
@@ -85,9 +88,10 @@ impl CallError {
     }
 }
 
-/// The tries that are left for one call.
+/// The tries of one call.
 pub(crate) struct Tries {
-    left: u32,
+    most: u32,
+    made: u32,
     pause: Duration,
     salt: u64,
 }
@@ -97,17 +101,23 @@ impl Tries {
     pub(crate) fn new(count: u32, salt: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         salt.hash(&mut hasher);
-        Self { left: count, pause: FIRST_PAUSE, salt: hasher.finish() }
+        Self { most: count, made: 0, pause: FIRST_PAUSE, salt: hasher.finish() }
     }
 
     /// Waits until the call may be repeated, or gives the error back if it should not be.
     pub(crate) async fn pause_or_give_up(&mut self, error: CallError) -> Result<(), CallError> {
-        self.left = self.left.saturating_sub(1);
-        if self.left == 0 || !error.is_worth_repeating() {
+        if !self.allow_another(&error) {
             return Err(error);
         }
         tokio::time::sleep(self.next_pause(retry_delay(&error.status))).await;
         Ok(())
+    }
+
+    fn allow_another(&mut self, error: &CallError) -> bool {
+        self.made += 1;
+        let is_fault = error.reason() == Some(ErrorReason::Internal);
+        let most = if is_fault { self.most.min(TRIES_OF_A_FAULT) } else { self.most };
+        self.made < most && error.is_worth_repeating()
     }
 
     /// Between half of the pause and all of it, but never less than the service asked for.
@@ -184,6 +194,17 @@ mod tests {
             |code| CallError::new("GetCart", Status::new(code, "")).is_worth_repeating();
         assert!(transport(Code::Unknown) && transport(Code::Cancelled));
         assert!(!transport(Code::Unimplemented));
+    }
+
+    #[test]
+    fn a_call_is_tried_so_often_and_a_fault_less_often() {
+        for (reason, expected) in [(ErrorReason::Unavailable, 12), (ErrorReason::Internal, 3)] {
+            let (mut tries, mut made) = (Tries::new(12, "alice"), 1);
+            while tries.allow_another(&refusal(reason, ErrorDetails::new())) {
+                made += 1;
+            }
+            assert_eq!(made, expected, "{reason:?}");
+        }
     }
 
     #[test]
