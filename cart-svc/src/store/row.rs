@@ -222,3 +222,53 @@ fn quote(items: PricedItems, total: i64, currency: &str) -> Result<Quote, StoreE
 fn decline_reason(word: &str) -> Option<DeclineReason> {
     DeclineReason::ALL.into_iter().find(|reason| reason.word() == word)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cart_row() -> CartRow {
+        CartRow {
+            cart_id: Uuid::from_u128(1),
+            state: "OPEN".to_owned(),
+            version: 1,
+            checkout_id: None,
+            items: Json(vec![("A".to_owned(), 1)]),
+            created_at: 0,
+            updated_at: 0,
+            paid_items: None,
+            paid_total: None,
+            paid_currency: None,
+        }
+    }
+
+    fn paid_row() -> CartRow {
+        CartRow {
+            state: "PAID".to_owned(),
+            checkout_id: Some(Uuid::from_u128(2)),
+            paid_items: Some(Json(vec![("A".to_owned(), "a thing".to_owned(), 2, 250)])),
+            paid_total: Some(500),
+            paid_currency: Some("GBP".to_owned()),
+            ..cart_row()
+        }
+    }
+
+    #[test]
+    fn a_row_that_no_version_writes_is_no_cart() {
+        let alice = "alice".parse().unwrap();
+        assert!(cart_row().into_cart(&alice).is_ok());
+        assert!(paid_row().into_cart(&alice).is_ok());
+        for corrupt in [
+            CartRow { state: "SOLD".to_owned(), ..cart_row() },
+            CartRow { state: "PENDING".to_owned(), ..cart_row() },
+            CartRow { checkout_id: Some(Uuid::nil()), ..cart_row() },
+            CartRow { items: Json(vec![("A".to_owned(), 0)]), ..cart_row() },
+            CartRow { items: Json(vec![(String::new(), 1)]), ..cart_row() },
+            CartRow { paid_items: None, ..paid_row() },
+            CartRow { paid_total: Some(499), ..paid_row() },
+            CartRow { paid_currency: Some("gbp".to_owned()), ..paid_row() },
+        ] {
+            assert!(matches!(corrupt.into_cart(&alice), Err(StoreError::Corrupt { .. })));
+        }
+    }
+}

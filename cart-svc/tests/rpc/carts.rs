@@ -4,7 +4,7 @@ use oxcart_proto::{
     cart as pb,
     common::{CartFilter, CartState, Line},
 };
-use service_kit::{Reason, error};
+use service_kit::{Reason, error, testing};
 
 use crate::shop::{Shop, fact, lines, mark_request, reason};
 
@@ -147,5 +147,21 @@ async fn pages_go_through_all_carts_and_their_tokens_fit_no_other_list() {
     ] {
         let refused = find(filter, token, who).await.unwrap_err();
         assert_eq!(crate::shop::fields(&refused), ["page_token"]);
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_gone_is_told_without_its_particulars() {
+    let (database, _folder) = testing::sqlite("cart").await;
+    let shop = Shop::open_on(&database).await;
+    let cart = shop.cart(&[("A", 1)]).await;
+    database.close().await;
+    for refused in [
+        shop.set(&cart.cart_id, "A", 2).await.unwrap_err(),
+        shop.mark(mark_request(&cart, "r1", 100)).await.unwrap_err(),
+    ] {
+        assert_eq!(reason(&refused), Reason::Unavailable);
+        assert_eq!(refused.message(), "the cart store failed");
+        assert!(error::retry_delay(&refused).is_some());
     }
 }

@@ -83,8 +83,8 @@ async fn what_cannot_be_checked_out_is_refused_for_its_reason() {
     shop.mark(mark_request(&cart, "r1", 1)).await.unwrap();
     let other =
         pb::MarkPurchasedRequest { fingerprint: vec![8; 32], ..mark_request(&cart, "r1", 1) };
-    let reused = shop.mark(other).await.unwrap_err();
-    assert_eq!(reason(&reused), Reason::RequestIdReused);
+    let other_content = shop.mark(other).await.unwrap_err();
+    assert_eq!(reason(&other_content), Reason::RequestIdReused);
     let held = shop.mark(mark_request(&cart, "r2", 1)).await.unwrap_err();
     assert_eq!(reason(&held), Reason::CheckoutInProgress);
     assert_eq!(error::detail(&held), Some(shop.read(&cart.cart_id).await));

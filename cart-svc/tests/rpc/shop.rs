@@ -2,7 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use cart_svc::Config;
+use cart_svc::{
+    Config,
+    store::{self, MIGRATIONS},
+};
 use clap::Parser as _;
 use oxcart_proto::{
     cart::{self as pb, cart_service_client::CartServiceClient, get_checkout_request::Name},
@@ -11,7 +14,9 @@ use oxcart_proto::{
 use service_kit::{
     Reason, Sources,
     channel::{self, Outbound},
+    database::Database,
     error,
+    server::Server,
     testing::TestIssuer,
 };
 use tokio::net::TcpListener;
@@ -75,6 +80,23 @@ impl Shop {
         let shutdown = CancellationToken::new();
         let served = cart_svc::serve(config, listener, shutdown.clone(), Sources::system());
         tokio::spawn(served);
+        let client = CartServiceClient::new(channel::connect(&url).unwrap());
+        Self { issuer, client, _stop: shutdown.drop_guard() }
+    }
+
+    /// Serves from a database that the test keeps hold of.
+    pub async fn open_on(database: &Database) -> Self {
+        let issuer = TestIssuer::start().await;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (config, sources) = (Config::parse_from(["cart-svc"]), Sources::system());
+        database.migrate(&MIGRATIONS).await.unwrap();
+        let store = store::open(database, sources.clone());
+        let server = Server::new("cart", &config.server, sources.clone())
+            .authenticator(issuer.authenticator())
+            .add_service(cart_svc::service(&config, store, &sources));
+        let shutdown = CancellationToken::new();
+        tokio::spawn(server.serve(listener, shutdown.clone()));
         let client = CartServiceClient::new(channel::connect(&url).unwrap());
         Self { issuer, client, _stop: shutdown.drop_guard() }
     }
@@ -188,9 +210,8 @@ impl Shop {
             ("DeleteCart", client.delete_cart(who.asks(delete)).await.map(drop)),
             ("MarkPurchased", client.mark_purchased(who.asks(mark)).await.map(drop)),
         ]
-        .into_iter()
-        .map(|(name, answer)| (name, answer.expect_err(name)))
-        .collect()
+        .map(refused)
+        .into()
     }
 
     /// Calls every RPC that is for services, as if about `checkout`.
@@ -216,9 +237,8 @@ impl Shop {
             ("UnmarkPurchased", client.unmark_purchased(who.asks(unmark)).await.map(drop)),
             ("LeaseOverdue", client.lease_overdue(who.asks(lease)).await.map(drop)),
         ]
-        .into_iter()
-        .map(|(name, answer)| (name, answer.expect_err(name)))
-        .collect()
+        .map(refused)
+        .into()
     }
 
     /// Calls the RPCs that name no cart.
@@ -233,10 +253,15 @@ impl Shop {
             ("FindCarts", client.find_carts(who.asks(find)).await.map(drop)),
             ("GetCheckout", client.get_checkout(who.asks(checkout)).await.map(drop)),
         ]
-        .into_iter()
-        .map(|(name, answer)| (name, answer.expect_err(name)))
-        .collect()
+        .map(refused)
+        .into()
     }
+}
+
+/// The refusal of a call that must not succeed.
+fn refused((name, answer): (&'static str, Result<(), Status>)) -> (&'static str, Status) {
+    let Err(status) = answer else { panic!("{name} was not refused") };
+    (name, status)
 }
 
 pub fn lines(raw: &[(&str, i64)]) -> Vec<Line> {
