@@ -123,7 +123,7 @@ impl Service<Request<Body>> for Outbound {
 fn status(failure: transport::Error) -> Status {
     let outermost: &(dyn Error + 'static) = &failure;
     let mut causes = iter::successors(Some(outermost), |cause| (*cause).source());
-    if causes.any(|cause| cause.is::<TimeoutExpired>()) {
+    if causes.any(<dyn Error>::is::<TimeoutExpired>) {
         return too_late();
     }
     Status::from_error(Box::new(failure))
@@ -216,7 +216,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_wants_to_be_left_alone_is() {
-        let later = Duration::from_secs(60);
+        let later = Duration::from_mins(1);
         assert_eq!(
             tries(|| Refusal::new(Reason::Overloaded, "").retry_after(later).into()).await,
             1

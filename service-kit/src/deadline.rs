@@ -68,7 +68,7 @@ mod tests {
     #[tokio::test]
     async fn an_inner_limit_shortens_and_never_lengthens() {
         assert_eq!(remaining(), None);
-        let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3_600));
+        let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
         let left = |outer, inner| within(outer, within(inner, async { remaining() }));
         assert!(left(hour, minute).await.is_some_and(|left| left <= minute));
         assert!(left(minute, hour).await.is_some_and(|left| left <= minute));
@@ -94,7 +94,7 @@ mod tests {
             write(&mut headers, Duration::from_millis(millis));
             assert_eq!(read(&headers), Some(Duration::from_millis(millis)));
         }
-        assert_eq!(read_text("2H"), Some(Duration::from_secs(7_200)));
+        assert_eq!(read_text("2H"), Some(Duration::from_hours(2)));
         assert_eq!(read_text("7n"), Some(Duration::from_nanos(7)));
     }
 

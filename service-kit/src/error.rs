@@ -17,9 +17,18 @@ pub use oxcart_proto::common::ErrorReason as Reason;
 /// Bad fields that one answer names. More are refused all the same.
 const MAX_FIELDS: usize = 100;
 
-/// Metadata, messages and descriptions are cut off here, so that an echoed input cannot grow a
-/// header beyond what HTTP/2 peers accept.
-const MAX_TEXT_CHARS: usize = 300;
+/// Messages, metadata and descriptions are cut off here: an input that is echoed may be long.
+const MAX_TEXT_BYTES: usize = 200;
+
+/// What the details of a status may take. They travel in a header, as base64, and many peers cut the
+/// connection of one that sends more than 8 KiB of headers: then the reason would be lost with it.
+const MAX_DETAILS_BYTES: usize = 4_800;
+
+/// What a status takes besides its message and details, rounded up.
+const FRAME_BYTES: usize = 64;
+
+/// Metadata that says that a detail was too large to send.
+const OMITTED: &str = "detail_omitted";
 
 const TYPE_PREFIX: &str = "type.googleapis.com/";
 const ERROR_INFO: &str = "google.rpc.ErrorInfo";
@@ -63,13 +72,19 @@ impl Refusal {
         self
     }
 
-    /// Adds a message of the contract to the details, such as the current state of a thing.
+    /// Adds a message of the contract to the details, such as the current state of a thing. One of
+    /// more than some 4 KB is left out, and the metadata `detail_omitted` is `true` then.
     pub fn detail(mut self, message: &impl Name) -> Self {
-        self.details.push(pack_own(message));
+        let detail = pack_own(message);
+        if detail.encoded_len() > MAX_DETAILS_BYTES - 800 {
+            return self.with(OMITTED, true);
+        }
+        self.details.push(detail);
         self
     }
 
-    /// Names a bad field and what is wrong with it. From the 101st on they are left out.
+    /// Names a bad field and what is wrong with it. From the 101st on they are left out, sooner if
+    /// they are long.
     pub fn field(mut self, field: impl Into<String>, description: impl Display) -> Self {
         if self.fields.len() < MAX_FIELDS {
             self.fields.push((field.into(), cut(&description.to_string())));
@@ -90,24 +105,41 @@ impl From<Refusal> for Status {
                 metadata: refusal.metadata,
             },
         );
-        let violations = refusal.fields.into_iter().map(|(field, description)| {
-            let field = cut(&field);
-            pb::bad_request::FieldViolation { field, description, ..Default::default() }
-        });
-        let bad_request = pb::BadRequest { field_violations: violations.collect() };
-        let bad_request =
-            (!bad_request.field_violations.is_empty()).then(|| pack(BAD_REQUEST, &bad_request));
         let retry_info = refusal.retry_after.map(|delay| {
             pack(
                 RETRY_INFO,
                 &pb::RetryInfo { retry_delay: prost_types::Duration::try_from(delay).ok() },
             )
         });
-        let details = iter::once(info).chain(bad_request).chain(retry_info).chain(refusal.details);
-        let status =
-            pb::Status { code: code.into(), message: message.clone(), details: details.collect() };
+        let mut details: Vec<Any> =
+            iter::once(info).chain(retry_info).chain(refusal.details).collect();
+        let taken: usize = details.iter().map(Message::encoded_len).sum();
+        let taken = taken + message.len() + FRAME_BYTES;
+        let bad_request = bad_request(refusal.fields, MAX_DETAILS_BYTES.saturating_sub(taken));
+        details.extend(bad_request.map(|bad_request| pack(BAD_REQUEST, &bad_request)));
+        let status = pb::Status { code: code.into(), message: message.clone(), details };
         Self::with_details(code, message, status.encode_to_vec().into())
     }
+}
+
+/// As many of `fields` as fit into `budget` bytes.
+fn bad_request(fields: Vec<(String, String)>, budget: usize) -> Option<pb::BadRequest> {
+    // What prost adds to each text, rounded up.
+    const OVERHEAD: usize = 12;
+    let mut taken = 0;
+    let violations = fields.into_iter().map(|(field, description)| (cut(&field), description));
+    let fitting = violations.take_while(|(field, description)| {
+        taken += field.len() + description.len() + OVERHEAD;
+        taken <= budget
+    });
+    let field_violations: Vec<_> = fitting
+        .map(|(field, description)| pb::bad_request::FieldViolation {
+            field,
+            description,
+            ..Default::default()
+        })
+        .collect();
+    (!field_violations.is_empty()).then_some(pb::BadRequest { field_violations })
 }
 
 /// Collects what is wrong with the fields of a request, so that one answer names them all.
@@ -247,10 +279,10 @@ fn unpack<M: Message + Default>(full_name: &str, status: &Status) -> Option<M> {
 }
 
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(MAX_TEXT_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+    if text.len() <= MAX_TEXT_BYTES {
+        return text.to_owned();
     }
+    format!("{}…", &text[..text.floor_char_boundary(MAX_TEXT_BYTES)])
 }
 
 #[cfg(test)]
@@ -299,8 +331,19 @@ mod tests {
     fn a_huge_input_makes_a_small_error() {
         let mut bad = BadFields::default();
         for index in 0..100_000 {
-            bad.push(format!("lines[{index}]"), "x".repeat(100));
+            bad.push(format!("lines[{index}]"), "é".repeat(1_000));
         }
-        assert!(bad.into_status().details().len() < 100 * 200);
+        let status = bad.into_status();
+        assert!(status.details().len() <= MAX_DETAILS_BYTES);
+        assert!(bad_fields(&status).len() > 5);
+        assert!(status.message().len() <= MAX_TEXT_BYTES + 3);
+    }
+
+    #[test]
+    fn a_detail_that_no_header_holds_is_left_out_and_said_to_be() {
+        let huge = Money { currency_code: "x".repeat(5_000), minor_units: 5 };
+        let status: Status = Refusal::new(Reason::PriceChanged, "").detail(&huge).into();
+        assert_eq!(detail::<Money>(&status), None);
+        assert_eq!(info(&status).unwrap().metadata["detail_omitted"], "true");
     }
 }

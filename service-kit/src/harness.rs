@@ -81,10 +81,11 @@ impl Service<http::Request<Body>> for Echo {
         let Self { unary, stream } = self.clone();
         Box::pin(async move {
             let mut grpc = tonic::server::Grpc::new(ProstCodec::<String, String>::default());
-            Ok(match request.uri().path().ends_with("/Unary") {
-                true => grpc.unary(service_fn(move |r| unary(r)), request).await,
-                false => grpc.server_streaming(service_fn(move |r| stream(r)), request).await,
-            })
+            if request.uri().path().ends_with("/Unary") {
+                Ok(grpc.unary(service_fn(move |r| unary(r)), request).await)
+            } else {
+                Ok(grpc.server_streaming(service_fn(move |r| stream(r)), request).await)
+            }
         })
     }
 }

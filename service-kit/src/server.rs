@@ -15,7 +15,7 @@ use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Durati
 
 use axum::middleware::{from_fn, from_fn_with_state};
 use tokio::{net::TcpListener, time};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{
     body::Body,
     server::NamedService,
@@ -121,15 +121,16 @@ impl Server {
         let health = Health { reporter, names: self.services.clone() };
         health.set(false).await;
         let completion = Completion::new(&self.args, shutdown.clone());
-        let tracker = completion.tracker.clone();
-        let (name, drain, check) = (self.name, self.args.drain(), Arc::clone(&self.check));
+        let work = completion.tracker.clone();
+        let (name, drain_limit) = (self.name, self.args.drain());
+        let check = Arc::clone(&self.check);
         let mut builder = builder(&self.args);
         let routes = self.routes(completion, health_service)?.prepare();
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let stop = CancellationToken::new();
-        let serving = builder
-            .add_routes(routes)
-            .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+        let serving = builder.add_routes(routes).serve_with_incoming_shutdown(
+            TcpIncoming::from(listener).with_nodelay(Some(true)),
+            stop.clone().cancelled_owned(),
+        );
         let mut serving = pin!(serving);
         tracing::info!("{name} serves");
         tokio::select! {
@@ -139,26 +140,12 @@ impl Server {
         }
         tracing::info!("{name} drains");
         stop.cancel();
-        tracker.close();
-        let drained = async {
-            let finish = async {
-                health.set(false).await;
-                tracker.wait().await;
-                health.end().await;
-            };
-            let (ended, ()) = tokio::join!(serving, finish);
-            tracker.wait().await;
-            ended
-        };
         // Bounded here: the drain of a connection may never end by itself (hyperium/hyper#4170).
-        match time::timeout(drain, drained).await {
-            Ok(ended) => ended.map_err(ServeError::Transport),
-            Err(_) => {
-                let left = tracker.len();
-                tracing::warn!(left, "{name} stops with calls still open");
-                Ok(())
-            }
-        }
+        let drained = time::timeout(drain_limit, drain(serving, &work, &health)).await;
+        drained.unwrap_or_else(|_| {
+            tracing::warn!(calls_at_work = work.len(), "{name} stops with calls still open");
+            Ok(())
+        })
     }
 
     fn routes<H: HealthService>(
@@ -190,6 +177,23 @@ impl Server {
             .with_service_name("grpc.health.v1.Health");
         self.services.iter().fold(builder, |builder, name| builder.with_service_name(*name))
     }
+}
+
+/// Waits for the connections, and for the work whose client is gone already.
+async fn drain(
+    serving: impl Future<Output = Result<(), transport::Error>>,
+    work: &TaskTracker,
+    health: &Health,
+) -> Result<(), ServeError> {
+    work.close();
+    let finish = async {
+        health.set(false).await;
+        work.wait().await;
+        health.end().await;
+    };
+    let (ended, ()) = tokio::join!(serving, finish);
+    work.wait().await;
+    ended.map_err(ServeError::Transport)
 }
 
 fn builder(args: &ServerArgs) -> transport::Server {

@@ -1,6 +1,6 @@
 //! Who makes a call, as its tokens prove it.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use oxcart_types::UserId;
 use tonic::{
@@ -101,5 +101,15 @@ impl Caller {
     #[must_use]
     pub fn service_bearer(&self) -> Option<MetadataValue<Ascii>> {
         self.service.as_ref().map(|service| service.bearer.clone())
+    }
+}
+
+impl fmt::Debug for Caller {
+    /// Who, and never by which token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller")
+            .field("user", &self.user.as_ref().map(|user| &user.id))
+            .field("service", &self.service_id())
+            .finish_non_exhaustive()
     }
 }

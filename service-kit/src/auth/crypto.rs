@@ -60,6 +60,7 @@ impl JwtVerifier for RingVerifier {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the type is the crate's")]
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
     let public = match (algorithm, key.family(), key.kind()) {
         (Algorithm::ES256, AlgorithmFamily::Ec, DecodingKeyKind::SecretOrDer(bytes)) => {
@@ -107,6 +108,7 @@ impl JwtSigner for RingSigner {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the type is the crate's")]
 fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
     let private = match (algorithm, key.family()) {
         (Algorithm::ES256, AlgorithmFamily::Ec) => PrivateKey::Ec(
@@ -154,21 +156,21 @@ mod tests {
         install_crypto();
         let random = SystemRandom::new();
         let ec = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
-        let ec_pair =
+        let p256_pair =
             EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, ec.as_ref(), &random)
                 .unwrap();
         let ed = Ed25519KeyPair::generate_pkcs8(&random).unwrap();
-        let ed_pair = Ed25519KeyPair::from_pkcs8(ed.as_ref()).unwrap();
+        let ed25519_pair = Ed25519KeyPair::from_pkcs8(ed.as_ref()).unwrap();
         let cases = [
             (
                 Algorithm::ES256,
                 EncodingKey::from_ec_der(ec.as_ref()),
-                DecodingKey::from_ec_der(ec_pair.public_key().as_ref()),
+                DecodingKey::from_ec_der(p256_pair.public_key().as_ref()),
             ),
             (
                 Algorithm::EdDSA,
                 EncodingKey::from_ed_der(ed.as_ref()),
-                DecodingKey::from_ed_der(ed_pair.public_key().as_ref()),
+                DecodingKey::from_ed_der(ed25519_pair.public_key().as_ref()),
             ),
         ];
         for (algorithm, private, public) in cases {

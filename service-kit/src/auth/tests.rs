@@ -87,6 +87,9 @@ async fn a_token_that_is_not_good_is_refused_with_the_reason_and_never_repeated(
     let issuer = &house.issuer;
     let good = issuer.user_token("alice");
     let (head, signature) = good.rsplit_once('.').unwrap();
+    // Not the last character: some of its bits count for nothing.
+    let first = if signature.starts_with('A') { "B" } else { "A" };
+    let tampered = format!("{first}{}", &signature[1..]);
     let now = START.unix_timestamp();
     let cases = [
         (issuer.expired_token("alice"), "has expired"),
@@ -98,7 +101,7 @@ async fn a_token_that_is_not_good_is_refused_with_the_reason_and_never_repeated(
         (issuer.unsigned("alice"), "an algorithm that is not trusted"),
         (issuer.wrong_key("alice"), "is not signed by the issuer"),
         (issuer.unknown_key("alice"), "a key that the issuer does not have"),
-        (format!("{head}.{}A", &signature[..signature.len() - 1]), "is not signed by the issuer"),
+        (format!("{head}.{tampered}"), "is not signed by the issuer"),
         (head.to_owned(), "is malformed"),
         ("x".repeat(9_000), "is over 8192 bytes"),
         ("nonsense".to_owned(), "is malformed"),

@@ -37,7 +37,7 @@ pub(super) enum Bad {
     #[error("is not signed by the algorithm of its key")]
     WrongAlgorithm,
     #[error("is not signed by the issuer")]
-    BadSignature,
+    ForeignSignature,
     #[error("is of another issuer")]
     WrongIssuer,
     #[error("is for another audience")]
@@ -49,7 +49,7 @@ pub(super) enum Bad {
     #[error("is not valid yet")]
     NotYetValid,
     #[error("has a subject that is not a user's id")]
-    BadSubject,
+    SubjectInvalid,
 }
 
 #[derive(Debug)]
@@ -155,7 +155,7 @@ impl Verifier {
     /// A token for both audiences is a user's: the lesser of the two.
     fn judge(&self, claims: Claims) -> Result<Verdict, Bad> {
         if claims.aud.has(&self.user_audience) {
-            return claims.sub.parse().map(Verdict::User).map_err(|_| Bad::BadSubject);
+            return claims.sub.parse().map(Verdict::User).map_err(|_| Bad::SubjectInvalid);
         }
         let scopes = claims.scope.split_ascii_whitespace().map(str::to_owned).collect();
         debug_assert!(claims.aud.has(&self.service_audience), "checked with the signature");
@@ -165,7 +165,7 @@ impl Verifier {
 
 fn bad(kind: &ErrorKind) -> Bad {
     match kind {
-        ErrorKind::InvalidSignature => Bad::BadSignature,
+        ErrorKind::InvalidSignature => Bad::ForeignSignature,
         ErrorKind::InvalidIssuer => Bad::WrongIssuer,
         ErrorKind::InvalidAudience => Bad::WrongAudience,
         ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => Bad::WrongAlgorithm,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-const MAX_IN_FLIGHT: usize = 512;
+const MAX_IN_FLIGHT: u32 = 512;
 const MAX_CONCURRENT_STREAMS: u32 = 256;
 const DEFAULT_DEADLINE_MS: u64 = 10_000;
 const LONGEST_DEADLINE_MS: u64 = 60_000;
@@ -15,7 +15,8 @@ const DRAIN_SECONDS: u64 = 10;
 pub struct ServerArgs {
     /// Calls at work at the same time, at most; more are shed with RESOURCE_EXHAUSTED
     #[arg(long, env = "OXCART_MAX_IN_FLIGHT", default_value_t = MAX_IN_FLIGHT, value_name = "N")]
-    pub max_in_flight: usize,
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_in_flight: u32,
 
     /// Calls open at the same time on one connection, at most; more wait in the client
     #[arg(long, env = "OXCART_MAX_CONCURRENT_STREAMS", default_value_t = MAX_CONCURRENT_STREAMS)]
@@ -74,5 +75,38 @@ impl ServerArgs {
 
     pub(super) fn drain(&self) -> Duration {
         Duration::from_secs(self.drain_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Config {
+        #[command(flatten)]
+        server: ServerArgs,
+    }
+
+    #[test]
+    fn a_limit_out_of_its_range_is_refused_by_name() {
+        for flag in [
+            "--max-in-flight",
+            "--max-concurrent-streams",
+            "--default-deadline-ms",
+            "--longest-deadline-ms",
+            "--max-connection-age-seconds",
+        ] {
+            let refused = Config::try_parse_from(["cart-svc", flag, "0"]).err().unwrap();
+            assert!(refused.to_string().contains(flag), "{refused}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_of_the_command_line_are_the_defaults() {
+        let parsed = Config::try_parse_from(["cart-svc"]).ok().unwrap().server;
+        assert_eq!(format!("{parsed:?}"), format!("{:?}", ServerArgs::default()));
     }
 }

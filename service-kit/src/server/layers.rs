@@ -97,7 +97,7 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn new(args: &ServerArgs, sources: Sources) -> Self {
-        let count = args.max_in_flight.min(Semaphore::MAX_PERMITS);
+        let count = usize::try_from(args.max_in_flight).unwrap_or(Semaphore::MAX_PERMITS);
         Self { free: Arc::new(Semaphore::new(count)), sources }
     }
 }

@@ -40,9 +40,10 @@ impl Drop for Line {
     fn drop(&mut self) {
         let ms = u64::try_from(self.began_at.elapsed().as_millis()).unwrap_or(u64::MAX);
         let _entered = self.span.enter();
-        match self.code {
-            Some(code) => tracing::info!(grpc.code = ?code, ms, "answered"),
-            None => tracing::info!(ms, "the client went away; the call runs on"),
+        if let Some(code) = self.code {
+            tracing::info!(grpc.code = ?code, ms, "answered");
+        } else {
+            tracing::info!(ms, "the client went away; the call runs on");
         }
     }
 }

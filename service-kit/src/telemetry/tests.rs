@@ -2,14 +2,16 @@
 
 use std::sync::{Arc, Mutex};
 
+use axum::{Router, body::Bytes, http::Uri, response::IntoResponse};
 use clap::Parser as _;
 use opentelemetry::trace::{SpanId, TraceId};
+use tokio::{net::TcpListener, sync::mpsc, task, time};
 use tonic::{Request, metadata::MetadataValue};
 use tracing::{Instrument as _, subscriber::DefaultGuard};
 
 use super::*;
 use crate::{
-    harness::{Echo, observe, serve, serve_echo, server_with},
+    harness::{BOUND, Echo, observe, serve, serve_echo, server_with},
     server::ServerArgs,
     testing::TestIssuer,
 };
@@ -131,4 +133,28 @@ async fn no_token_stands_in_any_log_line_of_ours_at_any_level() {
         let leak = text.lines().find(|line| line.contains(signature));
         assert_eq!(leak, None);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn spans_reach_the_collector_that_is_configured() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (received, mut receive) = mpsc::unbounded_channel();
+    let collector = Router::new().fallback(async move |path: Uri, body: Bytes| {
+        received.send((path.path().to_owned(), body)).ok();
+        let empty_answer = Bytes::from_static(&[0; 5]);
+        ([("content-type", "application/grpc"), ("grpc-status", "0")], empty_answer).into_response()
+    });
+    let collector = tokio::spawn(async move { axum::serve(listener, collector).await });
+    observe();
+    let provider = provider("cart-svc", Some(&url));
+    let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("cart-svc"));
+    let subscriber = tracing_subscriber::registry().with(spans);
+    tracing::subscriber::with_default(subscriber, || tracing::info_span!("priced").in_scope(|| ()));
+    task::spawn_blocking(move || drop(Guard(provider))).await.unwrap();
+    let (path, body) = time::timeout(BOUND, receive.recv()).await.unwrap().unwrap();
+    assert_eq!(path, "/opentelemetry.proto.collector.trace.v1.TraceService/Export");
+    let text = String::from_utf8_lossy(&body);
+    assert!(text.contains("priced") && text.contains("cart-svc"), "{text}");
+    collector.abort();
 }
