@@ -79,10 +79,7 @@ impl Prices {
 
     /// Gives the cart that came with a refusal its prices; passes every other failure on.
     pub async fn price_conflict(&self, error: CallError) -> AppError {
-        let conflict = match error.reason().and_then(Conflict::of) {
-            Some(conflict) => conflict,
-            None => return error.into(),
-        };
+        let Some(conflict) = error.reason().and_then(Conflict::of) else { return error.into() };
         let CallError::Refused { refused, .. } = &error else { return error.into() };
         let Some(cart) = refused.cart.clone() else { return error.into() };
         match self.price(cart).await {

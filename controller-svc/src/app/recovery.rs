@@ -13,7 +13,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::checkout::{Driver, Run};
-use crate::{clients::CartClient, domain::checkout::Checkout};
+use crate::{
+    clients::{CallError, CartClient},
+    domain::checkout::Checkout,
+};
 
 /// From this many attempts on, every further one is an alarm.
 const ALARM_ATTEMPTS: i64 = 10;
@@ -73,19 +76,7 @@ impl Recovery {
     /// Leases what is overdue and tries to finish it, each in a task of its own, so that one that
     /// cannot be finished keeps none of the others waiting for long. Says how many it leased.
     pub async fn round(&self) -> usize {
-        let limit = self.settings.call_limit;
-        let lease = self.carts.lease_overdue(&self.worker, self.settings.batch);
-        let leased = match tokio::time::timeout(limit, deadline::within(limit, lease)).await {
-            Ok(Ok(leased)) => leased,
-            Ok(Err(error)) => {
-                warn!(error = chain(&error), "cannot ask for overdue checkouts, trying again soon");
-                return 0;
-            }
-            Err(_) => {
-                warn!("the cart service does not hand out overdue checkouts, trying again soon");
-                return 0;
-            }
-        };
+        let leased = self.lease().await;
         let count = leased.len();
         let mut runs = JoinSet::new();
         for checkout in leased {
@@ -101,6 +92,18 @@ impl Recovery {
             }
         }
         count
+    }
+
+    async fn lease(&self) -> Vec<Checkout> {
+        let limit = self.settings.call_limit;
+        let lease = self.carts.lease_overdue(&self.worker, self.settings.batch);
+        let answer = tokio::time::timeout(limit, deadline::within(limit, lease)).await;
+        answer.unwrap_or_else(|_| Err(CallError::timed_out("the cart service"))).unwrap_or_else(
+            |error| {
+                warn!(error = chain(&error), "cannot ask for overdue checkouts, trying again soon");
+                Vec::new()
+            },
+        )
     }
 
     fn watch_over(&self, checkout: &Checkout) {

@@ -181,6 +181,7 @@ pub struct Impossible {
 /// # Errors
 /// [`Impossible`] for what only a broken service or a bug can show: then nothing is done at all,
 /// because both ways out of `Pending` could lose money.
+#[expect(clippy::match_same_arms, reason = "each arm has a reason of its own")]
 pub fn next(step: Step, seen: Seen) -> Result<Next, Impossible> {
     use Payment::{Cancelled, Captured, Declined, Processing};
     use Step::{Charge, Confirm, Resolve, Unmark};

@@ -26,7 +26,7 @@ const DECIDED_KEPT: usize = 256;
 
 /// Added to the end of the charge window before it is told to the payment service, whose clock may
 /// be ahead of ours. What keeps a late charge from being captured is the tombstone, not this.
-const CLOCK_MARGIN: Duration = Duration::from_secs(60);
+const CLOCK_MARGIN: Duration = Duration::from_mins(1);
 
 /// How long things may take, and how many may go on at once.
 #[derive(Debug, Clone)]
@@ -138,7 +138,9 @@ impl Driver {
         self.tasks.wait().await;
     }
 
-    /// Drives a checkout in a task of its own, which nobody's leaving ends.
+    /// Drives a checkout in a task of its own, which nobody's leaving ends, not even dropping the
+    /// handle.
+    #[must_use]
     pub fn spawn(
         &self,
         checkout: Checkout,

@@ -1,0 +1,9 @@
+//! The controller against services that exist in memory and can be made to fail at any point.
+
+mod api;
+mod books;
+mod faults;
+mod random;
+mod saga;
+mod services;
+mod world;

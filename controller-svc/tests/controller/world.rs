@@ -1,0 +1,154 @@
+//! A shop with a few items, a shopper with a cart, and as many controllers as a test wants.
+
+use std::{sync::Arc, time::Duration};
+
+use controller_svc::{
+    app::{
+        App, AppError, Services,
+        checkout::{Pace, Purchase},
+        recovery::{Recovery, RecoverySettings},
+    },
+    clients::{PaymentToken, Shopper},
+    domain::{
+        cart::{Cart, CartState},
+        checkout::{Checkout, CheckoutState},
+        item::Item,
+    },
+};
+use oxcart_types::{CartId, Line, Money, Sku};
+use service_kit::Sources;
+use time::OffsetDateTime;
+
+use super::services::Fakes;
+
+pub struct World {
+    pub fakes: Fakes,
+    pub alice: Shopper,
+    pub cart: CartId,
+}
+
+/// One controller: a clone of its use cases, and its recovery.
+pub struct Controller {
+    pub app: App,
+    pub recovery: Recovery,
+}
+
+/// Patient with services, quick to try again, so that only a fault that never ends is left pending.
+pub fn pace() -> Pace {
+    Pace {
+        answer_within: Duration::from_secs(20),
+        patience: Duration::from_secs(20),
+        recovery_patience: Duration::from_millis(50),
+        call_limit: Duration::from_millis(50),
+        first_pause: Duration::from_millis(1),
+        longest_pause: Duration::from_millis(2),
+        ..Pace::default()
+    }
+}
+
+/// Leaves a checkout to the lease at the first pause.
+pub fn impatient() -> Pace {
+    Pace { patience: Duration::ZERO, recovery_patience: Duration::ZERO, ..pace() }
+}
+
+pub fn sku(text: &str) -> Sku {
+    text.parse().unwrap()
+}
+
+pub fn line(text: &str, pieces: i64) -> Line {
+    Line { sku: sku(text), quantity: pieces.try_into().unwrap() }
+}
+
+pub fn gbp(minor_units: i64) -> Money {
+    Money::from_parts("GBP", minor_units).unwrap()
+}
+
+pub fn shopper(name: &str) -> Shopper {
+    Shopper { id: name.parse().unwrap(), token: "Bearer x".parse().unwrap() }
+}
+
+impl World {
+    /// Alice has a cart of 3 A and 7 B: GBP 7.57.
+    pub fn new() -> Self {
+        let fakes = Fakes::default();
+        let alice = shopper("alice");
+        for (name, code, price) in
+            [("A", "GBP", 250), ("B", "GBP", 1), ("FREE", "GBP", 0), ("EURO", "EUR", 100)]
+        {
+            let price = Money::from_parts(code, price).unwrap();
+            let (name, description) = (format!("{name}'s name"), String::new());
+            let item =
+                Item { sku: sku(name.split('\'').next().unwrap()), name, description, price };
+            fakes.books().items.insert(item.sku.clone(), item);
+        }
+        let created = fakes.books().create(&alice.id, None, &[line("A", 3), line("B", 7)]);
+        Self { fakes, cart: created.unwrap().id, alice }
+    }
+
+    pub fn controller(&self, seed: u64, pace: Pace) -> Controller {
+        let sources = Sources::seeded(seed, OffsetDateTime::UNIX_EPOCH);
+        let app = App::new(&self.services(), pace, &sources);
+        let call_limit = Duration::from_millis(50);
+        let settings =
+            RecoverySettings { interval: Duration::from_millis(5), batch: 4, call_limit };
+        let driver = app.checkouts.driver().clone();
+        let recovery = Recovery::new(Arc::new(self.fakes.clone()), driver, settings, sources);
+        Controller { app, recovery }
+    }
+
+    pub fn services(&self) -> Services {
+        let fakes = Arc::new(self.fakes.clone());
+        Services { catalog: fakes.clone(), carts: fakes.clone(), payments: fakes }
+    }
+
+    /// Alice's purchase of her cart.
+    pub fn purchase(&self, request: &str, token: &str) -> Purchase {
+        Purchase {
+            request: request.parse().unwrap(),
+            cart: self.cart,
+            seen: None,
+            expected_total: None,
+            token: PaymentToken(token.to_owned()),
+        }
+    }
+
+    pub fn cart_now(&self) -> Cart {
+        self.fakes.books().get(&self.alice.id, self.cart).unwrap()
+    }
+
+    pub fn state(&self) -> CartState {
+        self.cart_now().state
+    }
+
+    /// Moves the cart database's clock beyond every lease and charge window.
+    pub fn let_leases_end(&self) {
+        self.fakes.books().now_ms += 120_000;
+    }
+
+    /// Recovers until nothing is overdue.
+    pub async fn recover(&self) {
+        let controller = self.controller(99, pace());
+        for _ in 0..100 {
+            self.let_leases_end();
+            if controller.recovery.round().await == 0 {
+                return;
+            }
+        }
+        panic!("recovery does not come to an end");
+    }
+}
+
+impl Controller {
+    pub async fn buy(
+        &self,
+        world: &World,
+        request: &str,
+        token: &str,
+    ) -> Result<Checkout, AppError> {
+        self.app.checkouts.purchase(&world.alice, world.purchase(request, token)).await
+    }
+}
+
+pub fn is_paid(checkout: &Checkout) -> bool {
+    matches!(checkout.state, CheckoutState::Paid(_))
+}
