@@ -19,13 +19,6 @@ use crate::{
 
 const STORE_FAILED: &str = "the catalogue store failed";
 
-/// Bytes that the bad rows of one answer take at most. Errors travel in a trailer, as base64; with
-/// these it stays below 8 KiB. Beyond that, some clients see a broken connection in its place.
-const MAX_LISTED_BYTES: usize = 5_600;
-
-/// Bytes that a bad field takes besides its texts.
-const FRAME_BYTES: usize = 8;
-
 impl From<Item> for common::Item {
     fn from(item: Item) -> Self {
         Self {
@@ -86,16 +79,11 @@ impl From<CatalogError> for Status {
     }
 }
 
-/// Names as many bad rows as fit, and counts them all.
+/// Names as many bad rows as a status holds, and counts them all.
 fn refuse_file(bad: &BadFile) -> Status {
     let listed = bad.listed().iter().map(|field| (field.place(), field.reason.to_string()));
     let first = listed.clone().next().map(|(place, reason)| format!(": {place} {reason}"));
     let message = format!("{bad}{}", first.unwrap_or_default());
     let refusal = Refusal::new(Reason::FieldInvalid, message).with("bad_rows", bad.bad_rows());
-    let mut bytes = 0;
-    let fitting = listed.take_while(|(place, reason)| {
-        bytes += place.len() + reason.len() + FRAME_BYTES;
-        bytes <= MAX_LISTED_BYTES
-    });
-    fitting.fold(refusal, |refusal, (place, reason)| refusal.field(place, reason)).into()
+    listed.fold(refusal, |refusal, (place, reason)| refusal.field(place, reason)).into()
 }
