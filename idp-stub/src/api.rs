@@ -5,6 +5,3 @@ mod http;
 
 pub use grpc::IdpRpc;
 pub use http::{MAX_BODY_BYTES, TIMEOUT, serve as serve_http};
-
-/// The longest password or secret, in bytes.
-const MAX_SECRET_BYTES: usize = 128;

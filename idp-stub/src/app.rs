@@ -21,7 +21,7 @@ use crate::store::IdpStore;
 pub use authorize::{CodeExchange, CodeRequest, MAX_CODE_CHARS};
 pub use error::IdpError;
 pub use keys::{AccessClaims, BadToken, Signer};
-pub use passwords::{Passwords, PasswordsError};
+pub use passwords::{MAX_SECRET_BYTES, Passwords, PasswordsError};
 pub use seed::{Seed, SeedError};
 pub use services::ServiceToken;
 pub use throttle::{MAX_FAILURES, Throttle, WINDOW};

@@ -14,7 +14,6 @@ pub mod store;
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
-use oxcart_proto::idp::idp_service_server::IdpServiceServer;
 use service_kit::{
     Sources,
     database::{Database, OpenError},
@@ -114,7 +113,7 @@ pub async fn serve(
     let _stop_at_the_end = stop.clone().drop_guard();
     let ping = database.clone();
     let grpc = Server::new(NAME, &config.server, sources)
-        .add_service(IdpServiceServer::new(IdpRpc::new(Arc::clone(&idp))))
+        .add_service(IdpRpc::service(Arc::clone(&idp)))
         .ready_when(move || {
             let database = ping.clone();
             async move { database.ping().await.is_ok() }

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use oxcart_proto::idp::{
     GetJwksRequest, GetJwksResponse, ImpersonateUserRequest, ImpersonateUserResponse,
     IssueServiceTokenRequest, IssueServiceTokenResponse, RefreshRequest, RefreshResponse,
-    SignInRequest, SignInResponse, UserTokens as UserTokensMessage, idp_service_server::IdpService,
+    SignInRequest, SignInResponse, UserTokens as UserTokensMessage,
+    idp_service_server::{IdpService, IdpServiceServer},
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::{
@@ -14,9 +15,8 @@ use service_kit::{
 };
 use tonic::{Request, Response, Status};
 
-use super::MAX_SECRET_BYTES;
 use crate::{
-    app::{Idp, IdpError, MAX_CODE_CHARS, UserTokens},
+    app::{Idp, IdpError, MAX_CODE_CHARS, MAX_SECRET_BYTES, UserTokens},
     domain::{ClientId, Scopes, Username},
     store::StoreError,
 };
@@ -27,10 +27,10 @@ pub struct IdpRpc {
 }
 
 impl IdpRpc {
-    /// Answers by `idp`.
+    /// The service for a server, answered by `idp`.
     #[must_use]
-    pub const fn new(idp: Arc<Idp>) -> Self {
-        Self { idp }
+    pub fn service(idp: Arc<Idp>) -> IdpServiceServer<Self> {
+        IdpServiceServer::new(Self { idp })
     }
 }
 

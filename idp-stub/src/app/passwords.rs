@@ -13,8 +13,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::Sources;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// The longest password, in bytes.
-pub const MAX_PASSWORD_BYTES: usize = 128;
+/// The longest password of a user or secret of a client, in bytes.
+pub const MAX_SECRET_BYTES: usize = 128;
 
 /// Hashes at work at once, at most, however many processors there are: each takes 19 MiB.
 const MAX_HASHES: usize = 8;

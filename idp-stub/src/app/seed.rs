@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     Passwords, PasswordsError, Policy,
-    passwords::{MAX_PASSWORD_BYTES, is_acceptable_hash},
+    passwords::{MAX_SECRET_BYTES, is_acceptable_hash},
 };
 use crate::{
     domain::{Client, ClientId, Fingerprint, Scopes, User, Username},
@@ -158,8 +158,8 @@ impl UserEntry {
             }
             return Ok((name, Password::Hash(text.to_owned())));
         }
-        if !(1..=MAX_PASSWORD_BYTES).contains(&text.len()) {
-            let problem = format!("password must be 1 to {MAX_PASSWORD_BYTES} bytes");
+        if !(1..=MAX_SECRET_BYTES).contains(&text.len()) {
+            let problem = format!("password must be 1 to {MAX_SECRET_BYTES} bytes");
             return Err(wrong(&entry, problem));
         }
         Ok((name, Password::Plain(self.password)))
@@ -176,8 +176,8 @@ impl ClientEntry {
             return Err(wrong("id must differ from the audiences of access tokens".to_owned()));
         }
         let secret = self.secret.as_ref().map(ExposeSecret::expose_secret);
-        if secret.is_some_and(|secret| !(1..=MAX_PASSWORD_BYTES).contains(&secret.len())) {
-            return Err(wrong(format!("secret must be 1 to {MAX_PASSWORD_BYTES} bytes")));
+        if secret.is_some_and(|secret| !(1..=MAX_SECRET_BYTES).contains(&secret.len())) {
+            return Err(wrong(format!("secret must be 1 to {MAX_SECRET_BYTES} bytes")));
         }
         if secret.is_none() && (self.may_impersonate || !self.scopes.is_empty()) {
             let problem = "a client without secret can have neither scopes nor may_impersonate";

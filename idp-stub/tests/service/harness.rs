@@ -44,7 +44,9 @@ pub async fn start_with(args: &[&str]) -> Running {
     let issuer = format!("http://{}", http.local_addr().unwrap());
     let own = ["idp-stub", "--issuer", &issuer];
     let config = Config::parse_from(own.iter().chain(args));
-    let sources = Sources::seeded(1, datetime!(2026-11-23 12:00 UTC));
+    // Two with one seed would mint the same secrets. The port is one that no other has.
+    let seed = grpc.local_addr().unwrap().port();
+    let sources = Sources::seeded(seed.into(), datetime!(2026-11-23 12:00 UTC));
     let stop = CancellationToken::new();
     let served = tokio::spawn(idp_stub::serve(config, grpc, http, stop.clone(), sources.clone()));
     // The listeners queue what comes before the service is ready.

@@ -5,4 +5,5 @@ mod browser;
 mod grpc;
 mod harness;
 mod http;
+mod secrets;
 mod verifiers;

@@ -8,6 +8,7 @@ use service_kit::{
     Reason, Sources,
     auth::{AuthArgs, Authenticator, ServiceIdentity},
     error::info,
+    testing,
 };
 
 use crate::harness::{Running, start, start_with};
@@ -95,4 +96,17 @@ async fn a_restart_keeps_keys_users_and_sessions() {
     let authenticator = authenticator(&idp, &idp.sources);
     assert!(authenticator.authenticate(&bearer(&tokens.access_token)).await.is_ok());
     idp.stop().await;
+}
+
+#[tokio::test]
+async fn replicas_on_one_database_share_keys_users_and_sessions() {
+    let url = testing::postgres_url().await;
+    let args = ["--database-url", url.as_str()];
+    let (one, two) = tokio::join!(start_with(&args), start_with(&args));
+    let tokens = one.sign_in("alice", "alice-password").await.unwrap();
+    let request = RefreshRequest { refresh_token: tokens.refresh_token };
+    two.grpc.clone().refresh(request.clone()).await.unwrap();
+    one.grpc.clone().refresh(request).await.unwrap_err();
+    let keys = one.get("/jwks.json").await.text().await.unwrap();
+    assert_eq!(two.get("/jwks.json").await.text().await.unwrap(), keys);
 }

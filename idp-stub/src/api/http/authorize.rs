@@ -20,8 +20,7 @@ use super::{
     params::{Params, encode},
 };
 use crate::{
-    api::MAX_SECRET_BYTES,
-    app::{CodeRequest, Idp, IdpError, MAX_CODE_CHARS},
+    app::{CodeRequest, Idp, IdpError, MAX_CODE_CHARS, MAX_SECRET_BYTES},
     domain::{RedirectUri, Username},
 };
 

@@ -18,8 +18,7 @@ use super::{
     params::{Params, decode},
 };
 use crate::{
-    api::MAX_SECRET_BYTES,
-    app::{CodeExchange, Idp, MAX_CODE_CHARS, ServiceToken, UserTokens},
+    app::{CodeExchange, Idp, MAX_CODE_CHARS, MAX_SECRET_BYTES, ServiceToken, UserTokens},
     domain::{Client, Scopes},
 };
 
