@@ -119,7 +119,8 @@ pub async fn serve(
             async move { database.ping().await.is_ok() }
         })
         .serve(grpc_listener, stop.clone());
-    let http = api::serve_http(Arc::clone(&idp), http_listener, stop.clone());
+    let drain = Duration::from_secs(config.server.drain_seconds);
+    let http = api::serve_http(Arc::clone(&idp), http_listener, stop.clone(), drain);
     let served = tokio::select! {
         served = async {
             tokio::try_join!(

@@ -37,9 +37,6 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 /// How long a request may take to come in, and again how long an answer may take.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long requests in flight may take after a shutdown began.
-const DRAIN: Duration = Duration::from_secs(10);
-
 /// Requests at work at once, at most. More are told to come back.
 const MAX_IN_FLIGHT: usize = 256;
 
@@ -49,7 +46,7 @@ struct Gate {
     tasks: TaskTracker,
 }
 
-/// Serves until `shutdown`, then finishes what is in flight.
+/// Serves until `shutdown`, then finishes what is in flight, for as long as `drain`.
 ///
 /// # Errors
 /// What the system said about the listener.
@@ -57,6 +54,7 @@ pub async fn serve(
     idp: Arc<Idp>,
     listener: TcpListener,
     shutdown: CancellationToken,
+    drain: Duration,
 ) -> io::Result<()> {
     let tasks = TaskTracker::new();
     let gate = Gate { in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)), tasks: tasks.clone() };
@@ -65,18 +63,18 @@ pub async fn serve(
         .into_future();
     tokio::select! {
         ended = server => ended?,
-        () = overdue(shutdown) => warn!("http connections still open after {DRAIN:?}, closing them"),
+        () = overdue(shutdown, drain) => warn!("http connections still open after {drain:?}, closing them"),
     }
     tasks.close();
-    if timeout(DRAIN, tasks.wait()).await.is_err() {
-        warn!("http requests still at work after {DRAIN:?}, leaving them");
+    if timeout(drain, tasks.wait()).await.is_err() {
+        warn!("http requests still at work after {drain:?}, leaving them");
     }
     Ok(())
 }
 
-async fn overdue(shutdown: CancellationToken) {
+async fn overdue(shutdown: CancellationToken, drain: Duration) {
     shutdown.cancelled().await;
-    tokio::time::sleep(DRAIN).await;
+    tokio::time::sleep(drain).await;
 }
 
 fn router(idp: Arc<Idp>, gate: Gate) -> Router {
