@@ -25,7 +25,7 @@ pub struct Config {
 
     /// Lines of one cart, at most
     #[arg(long, env = "OXCART_MAX_LINES", default_value_t = 1_000, value_name = "N")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub max_lines: u16,
 
     /// Pieces in one line, at most
