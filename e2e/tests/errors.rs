@@ -1,5 +1,7 @@
 //! The table of errors in the docs says what the contract and the code say.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use oxcart_proto::{FILE_DESCRIPTOR_SET, common::ErrorReason};

@@ -198,9 +198,9 @@ async fn each_test_card_is_declined_for_its_own_reason() {
         };
         let request = oxcart_proto::controller::TokenizeCardRequest { card: Some(card) };
         let token = alice.controller().tokenize_card(request).await.unwrap().into_inner();
-        let cart = cart(&mut alice, &[("1002", 1)]).await;
+        let full = cart(&mut alice, &[("1002", 1)]).await;
         let failed =
-            check_out(&mut alice, purchase(number, &cart, &token.payment_token)).await.unwrap();
+            check_out(&mut alice, purchase(number, &full, &token.payment_token)).await.unwrap();
         assert_eq!(failed.decline_reason(), expected, "{number}");
     }
     assert_eq!(world.captures().await, 0);

@@ -2,15 +2,15 @@
 
 use oxcart::{
     Service,
-    client::{self, Credentials},
+    client::{self, Credentials, Shopper},
 };
 use oxcart_proto::{
     catalog::{DeleteItemRequest, catalog_service_client::CatalogServiceClient},
     common::{CartState, CheckoutState},
     controller::{
-        Card, Cart, GetItemsRequest, GetStorefrontRequest, ListItemsRequest, SearchItemsRequest,
-        SetItemRequest, TokenizeCardRequest, UpdateCartRequest, WatchCheckoutRequest,
-        controller_service_client::ControllerServiceClient,
+        Card, Cart, Checkout, GetItemsRequest, GetStorefrontRequest, ListItemsRequest,
+        SearchItemsRequest, SetItemRequest, TokenizeCardRequest, UpdateCartRequest,
+        WatchCheckoutRequest, controller_service_client::ControllerServiceClient,
     },
 };
 use service_kit::{Reason, error};
@@ -36,8 +36,23 @@ async fn a_session_works_on_postgres() {
 
 async fn a_session_works(kind: Kind) {
     let mut world = World::on(kind).await;
+    let mut alice = sign_in_where_told(&world).await;
+    let front = alice.storefront().await.unwrap();
+    assert_eq!((front.items.len(), front.carts), (6, Vec::new()));
 
-    // Without credentials a client is told where to sign in, and that is where it can.
+    let cart = fill_a_cart(&mut alice).await;
+    if kind != Kind::Memory {
+        restart(&mut world).await;
+    }
+    find_it_again(&world, &cart).await;
+    let mut alice = world.shopper("alice").await;
+    let paid = buy(&world, &mut alice, &cart).await;
+    find_it_among_purchases(&world, &mut alice, &paid).await;
+    world.store.shutdown().await.unwrap();
+}
+
+/// Without credentials a client is told where to sign in, and there it can.
+async fn sign_in_where_told(world: &World) -> Shopper {
     let mut stranger = ControllerServiceClient::new(world.channel(Service::Controller).await);
     let status = stranger.get_storefront(GetStorefrontRequest::default()).await.unwrap_err();
     assert_eq!(reason(&status), Reason::SignInRequired);
@@ -46,19 +61,15 @@ async fn a_session_works(kind: Kind) {
     let credentials =
         Credentials::Password { username: "alice".to_owned(), password: "alice-password".into() };
     let token = client::sign_in(&told["sign_in"], &credentials).await.unwrap();
-    let mut alice = world.shopper_with(&token);
+    world.shopper_with(&token)
+}
 
-    // A new client sees what is for sale, and no carts.
-    let front = alice.storefront().await.unwrap();
-    assert_eq!(front.items.len(), 6);
-    assert_eq!(front.carts, []);
-
-    // It fills two carts; quantities are absolute, and zero drops a line.
-    let first = cart(&mut alice, &[("1001", 1), ("85123A", 6)]).await;
+/// Quantities are absolute, zero drops a line, and an update of what has moved on is refused.
+async fn fill_a_cart(alice: &mut Shopper) -> Cart {
+    let first = cart(alice, &[("1001", 1), ("85123A", 6)]).await;
     assert_eq!(minor_units(first.total.as_ref()), 14_900 + 6 * 255);
     assert_eq!(first.lines[1].name, "Cow bell");
     assert_eq!(first.lines[1].description, "Brass, loud");
-    let second = cart(&mut alice, &[]).await;
     let set = |sku, quantity| SetItemRequest {
         cart_id: first.cart_id.clone(),
         line: Some(line(sku, quantity)),
@@ -70,7 +81,6 @@ async fn a_session_works(kind: Kind) {
     let changed = changed.cart.unwrap();
     assert_eq!(contents(&changed), [("85123A", 6), ("1002", 3)]);
 
-    // An update by someone who has not seen that is refused, with what there is now.
     let stale = UpdateCartRequest {
         cart_id: first.cart_id.clone(),
         lines: vec![line("1001", 9)],
@@ -79,23 +89,22 @@ async fn a_session_works(kind: Kind) {
     let status = alice.controller().update_cart(stale).await.unwrap_err();
     assert_eq!(reason(&status), Reason::CartStale);
     assert_eq!(error::detail::<Cart>(&status).unwrap(), changed);
+    changed
+}
 
-    // A later session finds both carts, and so does one after all services have been restarted.
-    if kind != Kind::Memory {
-        restart(&mut world).await;
-    }
+/// A later session has the carts of earlier ones, the youngest first. Nobody else has.
+async fn find_it_again(world: &World, left: &Cart) {
     let mut alice = world.shopper("alice").await;
-    let front = alice.storefront().await.unwrap();
-    let ids: Vec<&str> = front.carts.iter().map(|cart| cart.cart_id.as_str()).collect();
-    assert_eq!(ids, [&second.cart_id, &first.cart_id]);
-    assert_eq!(front.carts[1], changed);
-
-    // Nobody else does.
+    let second = cart(&mut alice, &[]).await;
+    let carts = alice.storefront().await.unwrap().carts;
+    assert_eq!(carts, [second, left.clone()]);
     let bob = world.shopper("bob").await;
     assert_eq!(bob.storefront().await.unwrap().carts, []);
     assert_eq!(bob.purchases().await.unwrap(), []);
+}
 
-    // The card goes to the payment service; what comes back pays the cart.
+/// The card goes to the payment service; what comes back pays the cart.
+async fn buy(world: &World, alice: &mut Shopper, full: &Cart) -> Checkout {
     let card = Card {
         number: "4242 4242 4242 4242".to_owned(),
         expiry_month: 12,
@@ -105,31 +114,30 @@ async fn a_session_works(kind: Kind) {
     let tokenize = TokenizeCardRequest { card: Some(card) };
     let tokenized = alice.controller().tokenize_card(tokenize).await.unwrap().into_inner();
     assert_eq!(tokenized.last_four, "4242");
-    let request = purchase("first-purchase", &changed, &tokenized.payment_token);
-    let paid = check_out(&mut alice, request).await.unwrap();
+    let request = purchase("first-purchase", full, &tokenized.payment_token);
+    let paid = check_out(alice, request).await.unwrap();
     assert_eq!(paid.state(), CheckoutState::Paid);
     assert_eq!(minor_units(paid.total.as_ref()), 6 * 255 + 3 * 8_950);
     assert!(!paid.payment_id.is_empty());
     assert_eq!(world.payment(&paid.checkout_id).await.unwrap().payment_id, paid.payment_id);
 
-    // Watching a decided checkout tells that and ends.
+    // Watching a decided checkout tells what was decided, and ends.
     let watch = WatchCheckoutRequest { checkout_id: paid.checkout_id.clone() };
     let mut watched = alice.controller().watch_checkout(watch).await.unwrap().into_inner();
     assert_eq!(watched.message().await.unwrap().unwrap().checkout.unwrap(), paid);
     assert_eq!(watched.message().await.unwrap(), None);
+    paid
+}
 
-    // Purchases keep the prices paid, whatever the catalogue says later.
+/// Purchases keep names and prices as they were paid, whatever the catalogue says later.
+async fn find_it_among_purchases(world: &World, alice: &mut Shopper, paid: &Checkout) {
     world.import("sku,name,price,description\n85123A,Cow bell of gold,999.00,\n").await;
-    let bought = reread(alice.controller(), &first.cart_id).await;
-    assert_eq!(bought.state(), CartState::Paid);
-    assert_eq!(bought.total, paid.total);
+    let bought = reread(alice.controller(), &paid.cart_id).await;
+    assert_eq!((bought.state(), &bought.total), (CartState::Paid, &paid.total));
     assert_eq!(bought.lines[0].unit_price, Some(gbp(255)));
     assert_eq!(bought.lines[0].name, "Cow bell");
     assert_eq!(alice.purchases().await.unwrap(), [bought]);
-    let front = alice.storefront().await.unwrap();
-    assert_eq!(front.carts.len(), 1);
-
-    world.store.shutdown().await.unwrap();
+    assert_eq!(alice.storefront().await.unwrap().carts.len(), 1);
 }
 
 async fn restart(world: &mut World) {

@@ -117,8 +117,12 @@ impl Wiring {
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<Cause>,
     {
-        let config = C::try_parse_from(self.flags(service))
-            .map_err(|error| StartError::Setting { service, source: error.into() })?;
+        let config = C::try_parse_from(self.flags(service)).map_err(|error| {
+            // The rest of it is about the usage of a program that nobody has called.
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default().to_owned();
+            StartError::Setting { service, source: first.into() }
+        })?;
         let no_runtime = |source| StartError::Runtime { service, source };
         let runtime = Runtime::new().map_err(no_runtime)?;
         let sources = self.sources.clone();
