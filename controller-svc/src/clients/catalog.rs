@@ -159,3 +159,39 @@ async fn import_whole<T>(
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    fn chunk(text: &str) -> CsvChunk {
+        CsvChunk { bytes: text.into(), default_currency_code: String::new() }
+    }
+
+    /// A catalogue that counts the chunks, and answers only at the end of the file.
+    async fn import(chunks: Vec<Result<CsvChunk, Interrupted>>) -> Result<usize, CallError> {
+        let (sender, mut receiver) = mpsc::channel(CHUNKS_AHEAD);
+        let call = async move {
+            let mut count = 0;
+            while receiver.recv().await.is_some() {
+                count += 1;
+            }
+            Ok(count)
+        };
+        import_whole(call, forward(stream::iter(chunks).boxed(), sender)).await
+    }
+
+    #[tokio::test]
+    async fn a_whole_file_is_passed_on() {
+        let chunks = (0..20).map(|_| Ok(chunk("sku,"))).collect();
+        assert_eq!(import(chunks).await.unwrap(), 20);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_breaks_off_is_not_taken_for_a_whole_one() {
+        let cut = import(vec![Ok(chunk("sku,name")), Ok(chunk("A,b")), Err(Interrupted)]).await;
+        assert!(matches!(cut, Err(CallError::Unknown { .. })), "{cut:?}");
+    }
+}

@@ -127,3 +127,74 @@ impl CallError {
         Self::Unknown { service, source }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oxcart_proto::common;
+    use service_kit::error::Refusal;
+
+    use super::*;
+
+    fn read(refusal: Refusal) -> CallError {
+        CallError::from_status("a service", refusal.into())
+    }
+
+    #[test]
+    fn what_no_service_of_ours_made_is_unknown() {
+        for status in [
+            Status::unknown("transport error"),
+            Status::cancelled("Timeout expired"),
+            Status::not_found("somebody else's"),
+            Status::invalid_argument("a proxy's"),
+        ] {
+            let error = CallError::from_status("a service", status);
+            assert!(matches!(error, CallError::Unknown { .. }), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn unavailable_and_too_late_are_unknown_too() {
+        for reason in [Reason::Unavailable, Reason::DeadlineExceeded] {
+            let error = read(Refusal::new(reason, "x").retry_after(Duration::from_secs(1)));
+            assert!(matches!(error, CallError::Unknown { .. }), "{error:?}");
+        }
+        assert!(matches!(read(Refusal::new(Reason::Internal, "x")), CallError::Broken { .. }));
+    }
+
+    #[test]
+    fn a_refusal_keeps_all_that_it_says() {
+        let timestamp = || Some(prost_types::Timestamp { seconds: 1, nanos: 0 });
+        let cart = wire::Cart {
+            cart_id: "01890a5d-ac96-774b-bcce-b302099a8057".into(),
+            state: common::CartState::Open.into(),
+            lines: vec![common::Line { sku: "A".into(), quantity: 2 }],
+            etag: "v3".into(),
+            create_time: timestamp(),
+            update_time: timestamp(),
+            ..wire::Cart::default()
+        };
+        let stale = Refusal::new(Reason::CartStale, "stale").with("limit", 7).detail(&cart);
+        let CallError::Refused { refused, .. } = read(stale.field("etag", "is old")) else {
+            panic!()
+        };
+        assert_eq!((refused.reason, refused.metadata["limit"].as_str()), (Reason::CartStale, "7"));
+        assert_eq!(refused.fields, [("etag".to_owned(), "is old".to_owned())]);
+        let read_cart = refused.cart.unwrap();
+        assert_eq!((read_cart.version.get(), read_cart.lines.len()), (3, 1));
+    }
+
+    #[test]
+    fn a_cart_that_breaks_the_contract_is_the_services_fault() {
+        let stale = Refusal::new(Reason::CartStale, "stale").detail(&wire::Cart::default());
+        assert!(matches!(read(stale), CallError::Broken { .. }));
+    }
+
+    #[test]
+    fn a_refused_token_of_our_own_is_not_the_callers_affair() {
+        let status = || Refusal::new(Reason::ScopeMissing, "x").into();
+        let own = CallError::from_own_call("a service", status());
+        assert!(matches!(own, CallError::Broken { .. }), "{own:?}");
+        let users = CallError::from_status("a service", status());
+        assert_eq!(users.reason(), Some(Reason::ScopeMissing));
+    }
+}

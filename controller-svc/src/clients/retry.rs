@@ -34,3 +34,31 @@ where
     }
     call().await
 }
+
+#[cfg(test)]
+mod tests {
+    use service_kit::{Reason, error::Refusal};
+    use time::OffsetDateTime;
+
+    use super::*;
+
+    async fn tries(reason: Reason, retry_after: Duration, left: Duration) -> u32 {
+        let sources = Sources::seeded(1, OffsetDateTime::UNIX_EPOCH);
+        let mut tries = 0;
+        let call = || {
+            tries += 1;
+            let refusal = Refusal::new(reason, "no").retry_after(retry_after);
+            async move { Err::<(), Status>(refusal.into()) }
+        };
+        deadline::within(left, retry(&sources, call)).await.unwrap_err();
+        tries
+    }
+
+    #[tokio::test]
+    async fn only_what_may_pass_is_tried_again_and_only_while_there_is_time() {
+        let minute = Duration::from_mins(1);
+        assert_eq!(tries(Reason::Unavailable, Duration::ZERO, minute).await, TRIES);
+        assert_eq!(tries(Reason::CartStale, Duration::ZERO, minute).await, 1);
+        assert_eq!(tries(Reason::Unavailable, minute * 2, minute).await, 1);
+    }
+}

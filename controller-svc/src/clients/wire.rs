@@ -210,3 +210,81 @@ fn decline_to_wire(reason: DeclineReason) -> common::DeclineReason {
         DeclineReason::UnknownToken => common::DeclineReason::UnknownToken,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkout() -> wire::Checkout {
+        let timestamp = || Some(prost_types::Timestamp { seconds: 7, nanos: 5_000 });
+        wire::Checkout {
+            checkout_id: "01890a5d-ac96-774b-bcce-b302099a8057".into(),
+            owner: "alice".into(),
+            cart_id: "01890a5d-ac96-774b-bcce-b302099a8058".into(),
+            request_id: "r1".into(),
+            fingerprint: vec![7; 32],
+            total: Some(common::Money { currency_code: "GBP".into(), minor_units: 5 }),
+            state: common::CheckoutState::Pending.into(),
+            charge_window: Some(prost_types::Duration { seconds: 8, nanos: 0 }),
+            create_time: timestamp(),
+            update_time: timestamp(),
+            ..wire::Checkout::default()
+        }
+    }
+
+    #[test]
+    fn a_checkout_is_read_whole() {
+        let read = checkout_from_wire(checkout()).unwrap();
+        assert_eq!(
+            (read.state, read.charge_window),
+            (CheckoutState::Pending, Duration::from_secs(8))
+        );
+        assert_eq!(timestamp_to_wire(read.created_at).nanos, 5_000);
+    }
+
+    #[test]
+    fn every_failure_reads_back() {
+        use DeclineReason::{
+            ExpiredCard, Generic, InsufficientFunds, LostCard, ProcessingError, StolenCard,
+            UnknownToken,
+        };
+        let reasons = [
+            Generic,
+            InsufficientFunds,
+            LostCard,
+            StolenCard,
+            ExpiredCard,
+            ProcessingError,
+            UnknownToken,
+        ];
+        let declined = reasons.map(Failure::Declined);
+        for failure in declined.into_iter().chain([Failure::Cancelled]) {
+            let (kind, reason) = failure_to_wire(failure);
+            let mut message = checkout();
+            message.set_state(common::CheckoutState::Failed);
+            message.set_failure(kind);
+            message.set_decline_reason(reason);
+            let read = checkout_from_wire(message).unwrap();
+            assert_eq!(read.state, CheckoutState::Failed(failure));
+        }
+    }
+
+    #[test]
+    fn a_checkout_that_breaks_the_contract_is_refused_by_field() {
+        type Break = fn(&mut wire::Checkout);
+        let breaks: [(Break, &str); 6] = [
+            (|it| it.fingerprint = vec![1], "checkout.fingerprint"),
+            (|it| it.total = None, "checkout.total"),
+            (|it| it.state = 99, "checkout.state"),
+            (|it| it.set_state(common::CheckoutState::Paid), "checkout.payment_id"),
+            (|it| it.set_state(common::CheckoutState::Failed), "checkout.failure"),
+            (|it| it.create_time = None, "checkout.create_time"),
+        ];
+        for (break_it, field) in breaks {
+            let mut message = checkout();
+            break_it(&mut message);
+            let refused = checkout_from_wire(message).unwrap_err();
+            assert!(refused.to_string().contains(field), "{refused}");
+        }
+    }
+}

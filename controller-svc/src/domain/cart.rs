@@ -20,13 +20,13 @@ pub enum CartState {
 }
 
 impl CartState {
-    /// The word for it in messages and metadata.
+    /// The word for it in messages and metadata, the same that the cart service uses.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Open => "open",
-            Self::Pending => "pending",
-            Self::Paid => "paid",
+            Self::Open => "OPEN",
+            Self::Pending => "PENDING",
+            Self::Paid => "PAID",
         }
     }
 }

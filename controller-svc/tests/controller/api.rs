@@ -102,6 +102,7 @@ fn fields(status: &Status) -> Vec<String> {
     bad_fields(status).into_iter().map(|(field, _)| field).collect()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as it stands in messages")]
 fn pounds(minor_units: i64) -> Option<common::Money> {
     Some(common::Money { currency_code: "GBP".into(), minor_units })
 }

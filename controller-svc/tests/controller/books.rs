@@ -74,15 +74,12 @@ impl Books {
         uuid::Uuid::from_u128(self.ids)
     }
 
-    pub fn descriptions(&self, skus: &[Sku]) -> Answer<Items> {
-        Ok(skus.iter().filter_map(|sku| self.items.get(sku)).cloned().collect())
+    pub fn descriptions(&self, skus: &[Sku]) -> Items {
+        skus.iter().filter_map(|sku| self.items.get(sku)).cloned().collect()
     }
 
-    pub fn list(&self) -> Answer<Paged<Item>> {
-        Ok(Paged {
-            entries: self.items.values().cloned().collect(),
-            next_page_token: "more".into(),
-        })
+    pub fn list(&self) -> Paged<Item> {
+        Paged { entries: self.items.values().cloned().collect(), next_page_token: "more".into() }
     }
 
     pub fn create(&mut self, user: &UserId, id: Option<CartId>, lines: &[Line]) -> Answer<Cart> {
@@ -307,7 +304,7 @@ impl Books {
         self.decide(owner, id, CheckoutState::Failed(failure), None)
     }
 
-    pub fn lease_overdue(&mut self, limit: u32) -> Answer<Vec<Checkout>> {
+    pub fn lease_overdue(&mut self, limit: u32) -> Vec<Checkout> {
         let now = self.now_ms;
         let overdue = self
             .checkouts
@@ -319,7 +316,7 @@ impl Books {
             row.lease_until_ms = now + 1_000;
             leased.push(row.checkout.clone());
         }
-        Ok(leased)
+        leased
     }
 }
 
@@ -335,13 +332,13 @@ impl Books {
             };
         }
         let payment: PaymentId = format!("pay-{}", charge.key).parse().unwrap();
-        let captured = Payment::Captured(Capture { payment, amount: charge.amount });
+        let paid = Payment::Captured(Capture { payment, amount: charge.amount });
         let (payment, verdict) = match charge.token.0.as_str() {
             "tok_declined" => (Payment::Declined(DeclineReason::Generic), Payment::Processing),
-            "tok_slow" => (Payment::Processing, captured),
+            "tok_slow" => (Payment::Processing, paid),
             "tok_slow_declined" => (Payment::Processing, Payment::Declined(DeclineReason::Generic)),
             "tok_malformed" => return Err(refused(Reason::FieldInvalid, None)),
-            _ => (captured, Payment::Processing),
+            _ => (paid, Payment::Processing),
         };
         let captures = u32::from(matches!(payment, Payment::Captured(_)));
         let row = PaymentRow { payment, amount: Some(charge.amount), verdict, captures };

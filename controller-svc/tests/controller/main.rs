@@ -1,5 +1,7 @@
 //! The controller against services that exist in memory and can be made to fail at any point.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 mod api;
 mod books;
 mod faults;

@@ -33,8 +33,10 @@ type Diary = Vec<(UserId, RequestId, Told)>;
 fn told(answer: Result<Checkout, AppError>) -> Option<Told> {
     match answer {
         Ok(checkout) => Some(Told::Checkout(checkout.id, checkout.state)),
-        Err(AppError::Call(CallError::Unknown { .. } | CallError::Broken { .. })) => None,
-        Err(AppError::Overloaded { .. }) => None,
+        Err(
+            AppError::Call(CallError::Unknown { .. } | CallError::Broken { .. })
+            | AppError::Overloaded { .. },
+        ) => None,
         Err(refused) => Some(Told::Refused(refused.to_string())),
     }
 }

@@ -176,7 +176,7 @@ async fn a_twin_that_was_quicker_is_joined() {
     let world = World::new();
     let purchase = world.purchase("r1", "tok_visa");
     let cart = world.cart_now();
-    let items = world.fakes.books().descriptions(&[sku("A"), sku("B")]).unwrap();
+    let items = world.fakes.books().descriptions(&[sku("A"), sku("B")]);
     let mark = Mark {
         request: purchase.request,
         fingerprint: Fingerprint::of(world.cart, None, "tok_visa"),

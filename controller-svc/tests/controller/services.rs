@@ -223,15 +223,15 @@ fn lost() -> CallError {
 impl CatalogClient for Fakes {
     async fn descriptions(&self, skus: &[Sku]) -> Result<Items, CallError> {
         let skus = skus.to_vec();
-        self.call(Call::Describe, move |books| books.descriptions(&skus)).await
+        self.call(Call::Describe, move |books| Ok(books.descriptions(&skus))).await
     }
 
     async fn list(&self, _page: &PageRequest) -> Result<Paged<Item>, CallError> {
-        self.books().list()
+        Ok(self.books().list())
     }
 
     async fn search(&self, _query: &str, _page: &PageRequest) -> Result<Paged<Item>, CallError> {
-        self.books().list()
+        Ok(self.books().list())
     }
 
     async fn import(
@@ -329,7 +329,7 @@ impl CartClient for Fakes {
     }
 
     async fn lease_overdue(&self, _worker: &str, limit: u32) -> Result<Vec<Checkout>, CallError> {
-        self.call(Call::Lease, move |books| books.lease_overdue(limit)).await
+        self.call(Call::Lease, move |books| Ok(books.lease_overdue(limit))).await
     }
 
     async fn checkout(

@@ -113,9 +113,9 @@ proptest! {
     fn a_total_is_the_sum_of_its_lines(
         prices in proptest::collection::vec((0..=1_000_000_000_000_i64, 1..=1_000_000_i64), 1..20)
     ) {
-        let items = Items::from_iter(
-            prices.iter().enumerate().map(|(n, (price, _))| item(&format!("S{n}"), "GBP", *price)),
-        );
+        let priced = prices.iter().enumerate();
+        let items: Items =
+            priced.map(|(n, (price, _))| item(&format!("S{n}"), "GBP", *price)).collect();
         let lines: Vec<Line> =
             prices.iter().enumerate().map(|(n, (_, pieces))| line(&format!("S{n}"), *pieces)).collect();
         let sum: i128 = prices.iter().map(|(price, n)| i128::from(*price) * i128::from(*n)).sum();

@@ -67,9 +67,10 @@ fn expected(step: &Step, seen: &Seen) -> Option<Next> {
             Step::Charge { .. } => Step::Resolve,
             other => other.clone(),
         })),
-        Seen::Refused if matches!(step, Step::Charge { .. }) => Some(Next::Now(Step::Resolve)),
+        Seen::Refused | Seen::WindowOver if matches!(step, Step::Charge { .. }) => {
+            Some(Next::Now(Step::Resolve))
+        }
         Seen::Refused => Some(Next::Later(step.clone())),
-        Seen::WindowOver if matches!(step, Step::Charge { .. }) => Some(Next::Now(Step::Resolve)),
         _ => None,
     }
 }
