@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use oxcart_types::MAX_AMOUNT;
-use prost::Message as _;
 use service_kit::{
     Reason,
     error::{BadFields, Refusal, internal},
@@ -22,10 +21,6 @@ const STORE_FAILED: &str = "the cart store failed";
 
 /// When to try again after others were quicker each time.
 const CONTENTION_PAUSE: Duration = Duration::from_millis(100);
-
-/// Errors travel in a header, and HTTP/2 peers accept 8 to 16 KiB of them in all. A larger cart is
-/// left out, and `GetCart` has it.
-const MAX_CART_BYTES: usize = 4 * 1024;
 
 /// The status for what a use case refused.
 pub(super) fn status(error: AppError) -> Status {
@@ -79,10 +74,8 @@ fn refusal(refused: &Refused) -> Status {
     }
 }
 
-/// A refusal with the cart as it is now.
+/// A refusal with the cart as it is now. The kit leaves out a cart that no header holds.
 fn with_cart(reason: Reason, message: String, now: &Cart) -> Status {
     let cart = answer::cart(now);
-    let refusal = Refusal::new(reason, message).with("etag", &cart.etag);
-    let fits = cart.encoded_len() <= MAX_CART_BYTES;
-    if fits { refusal.detail(&cart).into() } else { refusal.into() }
+    Refusal::new(reason, message).with("etag", &cart.etag).detail(&cart).into()
 }
