@@ -14,7 +14,7 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
 use super::world::{Controller, World, gbp, impatient, line, pace, shopper, sku};
 
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 100;
 const CLIENTS: u64 = 6;
 const REQUESTS_PER_CLIENT: u64 = 4;
 const REPETITIONS: u32 = 4;
@@ -107,7 +107,7 @@ async fn run(seed: u64) {
     let shoppers = [shopper("alice"), shopper("bob")];
     let mut carts: Vec<(UserId, CartId)> = vec![(world.alice.id.clone(), world.cart)];
     for shopper in &shoppers {
-        for _ in 0..2 {
+        for _ in 0..5 {
             let lines = [line("A", 3), line("B", 7)];
             let cart = world.fakes.books().create(&shopper.id, None, &lines).unwrap();
             carts.push((shopper.id.clone(), cart.id));
@@ -115,10 +115,10 @@ async fn run(seed: u64) {
     }
     let controllers = [
         world.controller(seed, pace_of(seed)),
-        world.controller(seed + 1, impatient()),
+        world.controller(seed + 1, pace_of(seed)),
         world.controller(seed + 2, impatient()),
     ];
-    world.fakes.fail_by_chance(seed, [0.05, 0.2, 0.5][rng.random_range(0..3)]);
+    world.fakes.fail_by_chance(seed, [0.05, 0.3, 0.6][rng.random_range(0..3)]);
 
     let clients = (0..CLIENTS).map(|n| {
         let shopper = shoppers[usize::try_from(n).unwrap() % shoppers.len()].clone();
@@ -145,7 +145,7 @@ async fn run(seed: u64) {
 
 /// A patient controller would poll a slow payment for longer than the test lasts.
 fn pace_of(seed: u64) -> controller_svc::app::checkout::Pace {
-    let patience = std::time::Duration::from_millis(seed % 20);
+    let patience = std::time::Duration::from_millis(10 + seed % 30);
     controller_svc::app::checkout::Pace { patience, ..pace() }
 }
 
