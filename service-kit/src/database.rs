@@ -271,6 +271,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_connection_given_back_outside_a_transaction_is_used_again() {
+        let url = testing::postgres_url().await;
+        let Database::Postgres(pool) = Database::open(&url, "note", 1).await.unwrap() else {
+            panic!("the URL is of PostgreSQL")
+        };
+        let mut sessions = std::collections::HashSet::new();
+        for _ in 0..20 {
+            let sql = "select pg_backend_pid()";
+            sessions.insert(sqlx::query_scalar::<_, i32>(sql).fetch_one(&pool).await.unwrap());
+        }
+        assert_eq!(sessions.len(), 1);
+    }
+
+    #[tokio::test]
     async fn a_connection_given_back_inside_a_transaction_loses_nobodys_write() {
         let url = testing::postgres_url().await;
         let database = Database::open(&url, "note", 1).await.unwrap();

@@ -3,7 +3,7 @@
 use std::{str::FromStr as _, time::Duration};
 
 use sqlx::{
-    AssertSqlSafe, Connection as _, PgConnection, PgPool,
+    AssertSqlSafe, Connection as _, PgConnection, PgPool, Row as _,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -78,10 +78,12 @@ async fn schema_exists(connection: &mut PgConnection, schema: &str) -> Result<bo
 /// comes back with the transaction open, and what its next user writes vanishes although it was
 /// acknowledged. A statement on its own starts at the same instant as its transaction, one inside an
 /// open transaction later. (A plain `rollback` would do too, but has the server log a warning each
-/// time.) The connection is closed then, which rolls back.
+/// time.) Only in the simple protocol, though: in the extended one the transaction starts when the
+/// statement is bound and the statement when it is executed. A connection inside a transaction is
+/// closed, which rolls back.
 async fn is_outside_transaction(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let sql = "select now() = statement_timestamp()";
-    let outside: bool = sqlx::query_scalar(sql).fetch_one(connection).await?;
+    let outside: bool = sqlx::raw_sql(sql).fetch_one(connection).await?.try_get(0)?;
     if !outside {
         tracing::warn!("closing a database connection that was given back inside a transaction");
     }
