@@ -94,6 +94,22 @@ fn one_seed_plays_one_visit_and_each_user_has_carts_of_its_own() {
     assert!(other.contains("Purchases of bob, at the prices paid: none"), "{other}");
 }
 
+#[tokio::test]
+async fn the_demo_plays_on_postgres_and_in_memory_too() {
+    let url = service_kit::testing::postgres_url().await;
+    for database in [&url, "memory:"] {
+        let play = |args: &[&str]| {
+            let output = run(&[&["demo", "--database", database, "--user", "ada"], args].concat());
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            text(&output.stdout)
+        };
+        let first = play(&["--seed", "7"]);
+        let second = play(&["--purchase"]);
+        let kept = below(&first, "A new cart").lines().nth(2).unwrap().split(' ').nth(3).unwrap();
+        assert_eq!(second.contains(kept), database == url, "{first}\n{second}");
+    }
+}
+
 /// A store that is up until the test ends.
 struct Up {
     child: Child,

@@ -13,7 +13,7 @@ use tonic::{Code, Status};
 
 use crate::{
     calls::{Calls, rpcs},
-    world::{Kind, World, cart, check_out, contents, purchase, reason, reread},
+    world::{Kind, World, cart, check_out, checkout_of, contents, purchase, reason, reread},
 };
 
 const NOBODYS: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -142,6 +142,7 @@ async fn somebody_elses_cart_is_as_one_that_does_not_exist() {
         assert!(missing.iter().all(|told| told.contains("CHECKOUT_NOT_FOUND")), "{missing:?}");
         let foreign = told(bob.about_checkout(&paid.checkout_id).await, &paid.checkout_id);
         assert_eq!(foreign, missing, "{kind:?}");
+        assert_eq!(checkout_of(&mut world.shopper("bob").await, "p").await, None, "{kind:?}");
 
         assert_eq!(contents(&reread(alice.controller(), &open.cart_id).await), [("1001", 2)]);
     }

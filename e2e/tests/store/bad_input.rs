@@ -430,7 +430,7 @@ async fn cards_that_are_none_are_refused_and_never_echoed() {
 async fn searches_and_lookups_have_limits() {
     let mut scene = Scene::new().await;
     let controller = scene.alice.controller();
-    for query in ["", " ", &"x".repeat(201), &"é".repeat(1_000_000)] {
+    for query in ["", &"x".repeat(201), &"é".repeat(1_000_000)] {
         let search = SearchItemsRequest { query: query.to_owned(), ..Default::default() };
         let what: String = query.chars().take(10).collect();
         assert_eq!(bad_fields(&what, controller.search_items(search).await), ["query"]);

@@ -2,7 +2,7 @@
 
 use oxcart_proto::{
     common::{self, CartState, CheckoutFailure, CheckoutState, DeclineReason},
-    controller::{Cart, Checkout, CheckoutRequest, UpdateCartRequest},
+    controller::{Cart, Checkout, CheckoutRequest, UpdateCartRequest, WatchCheckoutRequest},
 };
 use service_kit::{Reason, error};
 
@@ -163,6 +163,12 @@ async fn a_pending_cart_is_frozen_until_its_payment_is_decided() {
     };
     let pending = until_cart_is(&mut alice, &cart.cart_id, CartState::Pending).await;
 
+    let watch = WatchCheckoutRequest { checkout_id: pending.checkout_id.clone() };
+    let mut watched = alice.controller().watch_checkout(watch).await.unwrap().into_inner();
+    let first = watched.message().await.unwrap().unwrap().checkout.unwrap();
+    assert_eq!(first.state(), CheckoutState::Pending);
+    assert!(first.retry_after.is_some());
+
     let status = check_out(&mut alice, purchase("rival", &pending, "tok_visa")).await.unwrap_err();
     assert_eq!(reason(&status), Reason::CheckoutInProgress);
     assert_eq!(error::detail::<Cart>(&status).unwrap().state(), CartState::Pending);
@@ -175,6 +181,11 @@ async fn a_pending_cart_is_frozen_until_its_payment_is_decided() {
     assert!(matches!(paid.state(), CheckoutState::Paid | CheckoutState::Pending), "{paid:?}");
     let bought = until_cart_is(&mut alice, &cart.cart_id, CartState::Paid).await;
     assert_eq!(bought.lines.len(), 1);
+    let mut last = first;
+    while let Some(change) = watched.message().await.unwrap() {
+        last = change.checkout.unwrap();
+    }
+    assert_eq!(last.state(), CheckoutState::Paid);
     assert_eq!(world.captures().await, 1);
 }
 

@@ -21,6 +21,8 @@ pub enum Weather {
     RequestsLost,
     /// Requests arrive, answers vanish.
     AnswersLost,
+    /// Connections are cut, and new ones too.
+    Cut,
 }
 
 /// Listens on loopback and passes on to an address that is set later.
@@ -43,6 +45,11 @@ impl Proxy {
     }
 
     /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The same as a URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -73,12 +80,13 @@ async fn accept(
     let Ok(address) = upstream.wait_for(Option::is_some).await.map(|address| *address) else {
         return;
     };
+    let Some(address) = address else { return };
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        if let Some(Ok(server)) = match address {
-            Some(address) => Some(TcpStream::connect(address).await),
-            None => None,
-        } {
+        if *weather.borrow() == Weather::Cut {
+            continue;
+        }
+        if let Ok(server) = TcpStream::connect(address).await {
             connections.spawn(relay(client, server, weather.clone()));
         }
     }
@@ -107,7 +115,8 @@ async fn pass_on(
         let read = tokio::select! {
             read = from.read(&mut buffer) => read,
             changed = weather.changed() => {
-                if changed.is_err() || has_lost && *weather.borrow() != bad {
+                let now = *weather.borrow();
+                if changed.is_err() || now == Weather::Cut || has_lost && now != bad {
                     return;
                 }
                 continue;

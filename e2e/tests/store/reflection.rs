@@ -1,0 +1,39 @@
+//! Every service can be explored with nothing at hand: health and server reflection.
+
+use oxcart::Service;
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+};
+
+use crate::world::{Kind, World};
+
+#[tokio::test]
+async fn every_service_lists_itself_health_and_reflection() {
+    let world = World::on(Kind::Memory).await;
+    for (service, own) in [
+        (Service::Idp, "oxcart.idp.v1.IdpService"),
+        (Service::Catalog, "oxcart.catalog.v1.CatalogService"),
+        (Service::Payment, "oxcart.payment.v1.PaymentService"),
+        (Service::Cart, "oxcart.cart.v1.CartService"),
+        (Service::Controller, "oxcart.controller.v1.ControllerService"),
+    ] {
+        let names = listed(&world, service).await;
+        for name in [own, "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"] {
+            assert!(names.iter().any(|listed| listed == name), "{service}: {names:?}");
+        }
+        let others = names.iter().filter(|name| name.starts_with("oxcart.") && *name != own);
+        assert_eq!(others.count(), 0, "{service} lists what it does not serve: {names:?}");
+    }
+}
+
+async fn listed(world: &World, service: Service) -> Vec<String> {
+    let mut client = ServerReflectionClient::new(world.channel(service).await);
+    let message_request = Some(MessageRequest::ListServices(String::new()));
+    let request = ServerReflectionRequest { host: String::new(), message_request };
+    let asked = tokio_stream::once(request);
+    let mut answers = client.server_reflection_info(asked).await.unwrap().into_inner();
+    let answer = answers.message().await.unwrap().unwrap().message_response.unwrap();
+    let MessageResponse::ListServicesResponse(list) = answer else { panic!("{answer:?}") };
+    list.service.into_iter().map(|service| service.name).collect()
+}
