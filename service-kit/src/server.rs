@@ -25,7 +25,7 @@ use tonic::{
 use tonic_health::pb::health_server::{Health as HealthService, HealthServer};
 use tower::Service;
 
-use crate::{auth::Authenticator, source::Sources};
+use crate::{auth::Authenticator, database::Database, metrics::database::watch, source::Sources};
 use health::{Check, Health};
 use layers::{Completion, Places, Shutdown};
 
@@ -44,6 +44,7 @@ pub struct Server {
     sources: Sources,
     authenticator: Option<Authenticator>,
     check: Check,
+    database: Option<Database>,
     routes: Routes,
     services: Vec<&'static str>,
 }
@@ -68,6 +69,7 @@ impl Server {
             sources,
             authenticator: None,
             check: Arc::new(|| Box::pin(async { true })),
+            database: None,
             routes: Routes::default(),
             services: Vec::new(),
         }
@@ -107,6 +109,16 @@ impl Server {
         self
     }
 
+    /// Is ready whenever `database` answers, and shows its connections among the metrics.
+    pub fn database(mut self, database: &Database) -> Self {
+        self.database = Some(database.clone());
+        let asked = database.clone();
+        self.ready_when(move || {
+            let asked = asked.clone();
+            async move { asked.ping().await.is_ok() }
+        })
+    }
+
     /// Serves until `shutdown` is cancelled, then takes no more calls and gives those at work
     /// [`ServerArgs::drain_seconds`]. Whoever is not done then is left behind, and the log says so.
     ///
@@ -124,6 +136,7 @@ impl Server {
         let work = completion.tracker.clone();
         let (name, drain_limit) = (self.name, self.args.drain());
         let check = Arc::clone(&self.check);
+        let _watched = self.database.as_ref().map(|database| watch(name, database));
         let mut builder = builder(&self.args);
         let routes = self.routes(completion, health_service)?.prepare();
         let stop = CancellationToken::new();
@@ -154,7 +167,7 @@ impl Server {
         health: HealthServer<H>,
     ) -> Result<Routes, ServeError> {
         let (v1, v1alpha) = (self.reflection().build_v1(), self.reflection().build_v1alpha());
-        let places = Places::new(&self.args, self.sources);
+        let places = Places::new(self.name, &self.args, self.sources);
         let router = self
             .routes
             .into_axum_router()
@@ -169,11 +182,13 @@ impl Server {
             .add_service(health))
     }
 
-    /// Names only what this server serves: the contract holds all services.
+    /// Names only what this server serves: the contract holds all services. The messages of error
+    /// details come along, so that clients without the contract can show them.
     fn reflection(&self) -> tonic_reflection::server::Builder<'static> {
         let builder = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(oxcart_proto::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
             .with_service_name("grpc.health.v1.Health");
         self.services.iter().fold(builder, |builder, name| builder.with_service_name(*name))
     }

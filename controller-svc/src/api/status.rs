@@ -38,7 +38,9 @@ impl From<AppError> for Status {
                 Refusal::new(Reason::CartClosed, message).with("state", state.word()).into()
             }
             AppError::Conflict { conflict, cart } => {
-                Refusal::new(conflict.reason(), message).detail(&pb::Cart::from(*cart)).into()
+                let cart = pb::Cart::from(*cart);
+                let refusal = Refusal::new(conflict.reason(), message);
+                refusal.with("etag", &cart.etag).detail(&cart).into()
             }
             AppError::RequestIdReused => Refusal::new(Reason::RequestIdReused, message)
                 .field("request_id", "was used before with another cart, total or payment token")
@@ -95,6 +97,11 @@ fn passed_on(refused: &Refused) -> Option<Status> {
         | Reason::CurrencyMixed
         | Reason::CartNotFound
         | Reason::CartClosed
+        // With the cart in the details they are an `AppError::Conflict`. These came without: the
+        // cart is too large for a header, and `detail_omitted` says so.
+        | Reason::CartStale
+        | Reason::CartExists
+        | Reason::CheckoutInProgress
         | Reason::CartFull
         | Reason::TooManyCarts
         | Reason::TotalTooLarge
@@ -120,5 +127,15 @@ fn passed_on(refused: &Refused) -> Option<Status> {
 }
 
 /// The metadata that the contract promises.
-const METADATA: [&str; 8] =
-    ["issuer", "sign_in", "scope", "state", "limit", "sku", "skus", "bad_rows"];
+const METADATA: [&str; 10] = [
+    "issuer",
+    "sign_in",
+    "scope",
+    "state",
+    "limit",
+    "sku",
+    "skus",
+    "bad_rows",
+    "etag",
+    "detail_omitted",
+];

@@ -246,6 +246,39 @@ async fn etags_that_nobody_gave_out_are_refused() {
     scene.nothing_was_lost().await;
 }
 
+/// Error details travel in a header, and a client that is sent too long a one sees a broken
+/// connection in place of the reason.
+#[tokio::test]
+async fn a_conflict_over_a_cart_that_no_header_holds_still_says_why() {
+    let world = World::on(Kind::Memory).await;
+    let rows = (0..300).map(|n| format!("BIG-{n:03},Item number {n},1.00,\n"));
+    world.import(&format!("sku,name,price,description\n{}", rows.collect::<String>())).await;
+    let mut alice = world.shopper("alice").await;
+    let skus: Vec<String> = (0..300).map(|n| format!("BIG-{n:03}")).collect();
+    let lines: Vec<_> = skus.iter().map(|sku| (sku.as_str(), 2)).collect();
+    let big = cart(&mut alice, &lines).await;
+    let controller = alice.controller();
+
+    let again = CreateCartRequest { cart_id: big.cart_id.clone(), lines: Vec::new() };
+    let exists = controller.create_cart(again).await.unwrap_err();
+    let etag = "v12345".to_owned();
+    let delete = DeleteCartRequest { cart_id: big.cart_id.clone(), etag: etag.clone() };
+    let stale = controller.delete_cart(delete).await.unwrap_err();
+    let seen = CheckoutRequest { etag, ..purchase("seen", &big, "tok_visa") };
+    let stale_checkout = controller.checkout(seen).await.unwrap_err();
+    for (status, expected) in [
+        (exists, Reason::CartExists),
+        (stale, Reason::CartStale),
+        (stale_checkout, Reason::CartStale),
+    ] {
+        let told = error::info(&status).unwrap();
+        assert_eq!(told.reason, expected);
+        assert_eq!(error::detail::<Cart>(&status), None);
+        assert_eq!(told.metadata["detail_omitted"], "true");
+        assert_eq!(told.metadata["etag"], big.etag);
+    }
+}
+
 #[tokio::test]
 async fn page_tokens_of_other_queries_and_tampered_ones_are_refused() {
     let mut scene = Scene::new().await;

@@ -27,13 +27,29 @@ async fn every_service_lists_itself_and_its_health() {
     }
 }
 
+#[tokio::test]
+async fn the_messages_of_error_details_are_described_too() {
+    let world = World::on(Kind::Memory).await;
+    for symbol in ["google.rpc.ErrorInfo", "google.rpc.BadRequest", "oxcart.controller.v1.Cart"] {
+        let asked = MessageRequest::FileContainingSymbol(symbol.to_owned());
+        let answer = ask(&world, Service::Controller, asked).await;
+        assert!(
+            matches!(answer, MessageResponse::FileDescriptorResponse(_)),
+            "{symbol}: {answer:?}"
+        );
+    }
+}
+
 async fn listed(world: &World, service: Service) -> Vec<String> {
-    let mut client = ServerReflectionClient::new(world.channel(service).await);
-    let message_request = Some(MessageRequest::ListServices(String::new()));
-    let request = ServerReflectionRequest { host: String::new(), message_request };
-    let asked = tokio_stream::once(request);
-    let mut answers = client.server_reflection_info(asked).await.unwrap().into_inner();
-    let answer = answers.message().await.unwrap().unwrap().message_response.unwrap();
+    let answer = ask(world, service, MessageRequest::ListServices(String::new())).await;
     let MessageResponse::ListServicesResponse(list) = answer else { panic!("{answer:?}") };
     list.service.into_iter().map(|service| service.name).collect()
+}
+
+async fn ask(world: &World, service: Service, message: MessageRequest) -> MessageResponse {
+    let mut client = ServerReflectionClient::new(world.channel(service).await);
+    let request = ServerReflectionRequest { host: String::new(), message_request: Some(message) };
+    let asked = tokio_stream::once(request);
+    let mut answers = client.server_reflection_info(asked).await.unwrap().into_inner();
+    answers.message().await.unwrap().unwrap().message_response.unwrap()
 }
