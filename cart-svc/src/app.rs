@@ -11,13 +11,12 @@ use std::time::Duration;
 use oxcart_types::CartId;
 use service_kit::Sources;
 
-use crate::{
-    domain::{Cart, Contradiction, Refused},
-    store::StoreError,
-};
+use crate::domain::{Cart, Contradiction, Refused};
 
 pub use carts::Carts;
 pub use checkouts::{Checkouts, Timing};
+// What the use cases take and fail with: the api knows them as words of ours.
+pub use crate::store::{CheckoutName, Cursor, Shelf, StoreError};
 
 /// How often a use case loads and decides anew when somebody else was quicker to save.
 const TRIES: u32 = 16;

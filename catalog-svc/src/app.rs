@@ -5,13 +5,15 @@ use std::{collections::HashMap, sync::Arc};
 use oxcart_types::{Currency, Sku};
 use tokio::task::JoinError;
 
+// What the use cases answer and fail with: the api knows them as words of ours.
+pub use crate::store::{Saved, StoreError};
 use crate::{
     domain::{
         import::{self, BadFile},
         item::{Item, ItemSet},
         search::{Match, Place, Query},
     },
-    store::{CatalogStore, Saved, StoreError},
+    store::CatalogStore,
 };
 
 /// Why the catalogue did not do what it was asked.

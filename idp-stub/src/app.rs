@@ -16,7 +16,9 @@ use std::{sync::Arc, time::Duration};
 use secrecy::SecretString;
 use service_kit::Sources;
 
+// What a use case may fail with: the api knows it as a word of ours.
 use crate::store::IdpStore;
+pub use crate::store::StoreError;
 
 pub use authorize::{CodeExchange, CodeRequest, MAX_CODE_CHARS};
 pub use error::IdpError;

@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 
 use super::parse;
 use crate::{
+    app::{Cursor, Shelf},
     domain::{Cart, CartState, Checkout, CheckoutState, DeclineReason, Failure, PricedLine, Quote},
-    store::{Cursor, Shelf},
 };
 
 /// A cart.

@@ -14,10 +14,10 @@ use tonic::Status;
 
 use super::refuse;
 use crate::{
+    app::{CheckoutName, Cursor, Shelf},
     domain::{
         DeclineReason, Failure, Fingerprint, Limits, Lines, Order, PricedLine, Quote, QuoteFault,
     },
-    store::{CheckoutName, Cursor, Shelf},
 };
 
 /// The longest name of an item, in characters.

@@ -11,9 +11,8 @@ use tonic::Status;
 
 use super::answer;
 use crate::{
-    app::AppError,
+    app::{AppError, StoreError},
     domain::{Cart, Refused},
-    store::StoreError,
 };
 
 /// What a client is told of a failed store.

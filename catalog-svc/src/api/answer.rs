@@ -8,13 +8,12 @@ use service_kit::{
 use tonic::Status;
 
 use crate::{
-    app::{CatalogError, Descriptions},
+    app::{CatalogError, Descriptions, Saved, StoreError},
     domain::{
         import::BadFile,
         item::{Item, Price},
         search::Match,
     },
-    store::{Saved, StoreError},
 };
 
 const STORE_FAILED: &str = "the catalogue store failed";

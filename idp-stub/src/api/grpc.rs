@@ -16,9 +16,8 @@ use service_kit::{
 use tonic::{Request, Response, Status};
 
 use crate::{
-    app::{Idp, IdpError, MAX_CODE_CHARS, MAX_SECRET_BYTES, UserTokens},
+    app::{Idp, IdpError, MAX_CODE_CHARS, MAX_SECRET_BYTES, StoreError, UserTokens},
     domain::{ClientId, Scopes, Username},
-    store::StoreError,
 };
 
 /// Answers the contract's RPCs.

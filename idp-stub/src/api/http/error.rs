@@ -11,7 +11,7 @@ use axum::{
 use serde_json::json;
 use service_kit::{database::Failure, error::chain};
 
-use crate::{app::IdpError, store::StoreError};
+use crate::app::{IdpError, StoreError};
 
 /// An error for a client.
 #[derive(Debug)]
