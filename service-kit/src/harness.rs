@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::{future::BoxFuture, stream::BoxStream};
-use tokio::{net::TcpListener, task::JoinHandle, time};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle, time};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, body::Body, codegen::http, server::NamedService};
 use tonic_prost::ProstCodec;
@@ -81,10 +81,10 @@ impl Service<http::Request<Body>> for Echo {
         let Self { unary, stream } = self.clone();
         Box::pin(async move {
             let mut grpc = tonic::server::Grpc::new(ProstCodec::<String, String>::default());
-            if request.uri().path().ends_with("/Unary") {
-                Ok(grpc.unary(service_fn(move |r| unary(r)), request).await)
-            } else {
+            if request.uri().path().ends_with("/Watch") {
                 Ok(grpc.server_streaming(service_fn(move |r| stream(r)), request).await)
+            } else {
+                Ok(grpc.unary(service_fn(move |r| unary(r)), request).await)
             }
         })
     }
@@ -100,6 +100,41 @@ pub(crate) struct Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.server.abort();
+    }
+}
+
+/// A collector of traces and metrics, which hands on the path and the body of what it is sent.
+pub(crate) struct Collector {
+    pub(crate) url: String,
+    received: mpsc::UnboundedReceiver<(String, axum::body::Bytes)>,
+    task: JoinHandle<()>,
+}
+
+impl Collector {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (send, received) = mpsc::unbounded_channel();
+        let answer = async move |path: http::Uri, body: axum::body::Bytes| {
+            send.send((path.path().to_owned(), body)).ok();
+            let empty_answer = axum::body::Bytes::from_static(&[0; 5]);
+            ([("content-type", "application/grpc"), ("grpc-status", "0")], empty_answer)
+        };
+        let router = axum::Router::new().fallback(answer);
+        let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url, received, task }
+    }
+
+    /// What comes next: its path, and its body as far as it is text.
+    pub(crate) async fn next(&mut self) -> (String, String) {
+        let (path, body) = time::timeout(BOUND, self.received.recv()).await.unwrap().unwrap();
+        (path, String::from_utf8_lossy(&body).into_owned())
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
 

@@ -38,7 +38,10 @@ where
         Err(error) => return failed(name, &error),
     };
     let ended = runtime.block_on(async {
-        let _telemetry = telemetry::init(name, telemetry);
+        let _telemetry = match telemetry::init(name, telemetry).await {
+            Ok(guard) => guard,
+            Err(error) => return failed(name, &error),
+        };
         let shutdown = CancellationToken::new();
         match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
             (Ok(interrupt), Ok(terminate)) => {

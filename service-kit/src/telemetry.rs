@@ -1,29 +1,41 @@
-//! Logs and traces of a process, and the W3C trace context that calls carry.
+//! Logs, traces and metrics of a process, and the W3C trace context that calls carry.
 //!
 //! Spans get trace ids also where no traces are exported, so that log lines of one request can be
-//! found in all services. Deliberately absent: metrics.
+//! found in all services. Deliberately absent: which metrics there are, see [`metrics`].
 
+mod statements;
 #[cfg(test)]
 mod tests;
 
-use std::{io, panic};
+use std::{io, net::SocketAddr, panic};
 
 use http::{HeaderMap, Uri};
 use opentelemetry::{
+    KeyValue,
     propagation::{Extractor, Injector, TextMapPropagator as _},
     trace::{TraceContextExt as _, TracerProvider as _},
 };
 use opentelemetry_otlp::WithExportConfig as _;
-use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
-use tracing::{Span, level_filters::LevelFilter};
+use opentelemetry_sdk::{
+    Resource,
+    propagation::TraceContextPropagator,
+    trace::{Sampler, SdkTracer, SdkTracerProvider},
+};
+use tracing::{Span, Subscriber, level_filters::LevelFilter};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::{
-    EnvFilter, Layer as _, Registry, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    EnvFilter, Layer, Registry, layer::SubscriberExt as _, registry::LookupSpan,
+    util::SubscriberInitExt as _,
 };
 
-use crate::error::chain;
+use crate::{
+    error::chain,
+    metrics::{self, Readers, scrape},
+    server::BindError,
+    source::Sources,
+};
 
-/// What is logged and how, and where traces go.
+/// What is logged and how, and where traces and metrics go.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TelemetryArgs {
     /// What to log: a level, or directives such as `info,cart_svc=debug`
@@ -35,9 +47,18 @@ pub struct TelemetryArgs {
     #[arg(long, env = "OXCART_LOG_FORMAT", value_enum, default_value_t = LogFormat::Human)]
     pub log_format: LogFormat,
 
-    /// Collector to send traces to, by OTLP over gRPC. Default: none
+    /// Collector to send traces and metrics to, by OTLP over gRPC. Default: none
     #[arg(long, env = "OXCART_OTLP_ENDPOINT", value_name = "URL", value_parser = endpoint)]
     pub otlp_endpoint: Option<String>,
+
+    /// Share of traces that are sent, from 0 to 1, where the caller has not decided it
+    #[arg(long, env = "OXCART_TRACE_SAMPLE_RATIO", default_value_t = 0.1, value_name = "RATIO")]
+    #[arg(value_parser = ratio)]
+    pub trace_sample_ratio: f64,
+
+    /// Address to serve metrics on, for Prometheus, at `/metrics`; port 0 takes a free one. Default: none
+    #[arg(long, env = "OXCART_METRICS_LISTEN", value_name = "ADDR")]
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 /// How log lines look.
@@ -59,37 +80,81 @@ fn endpoint(text: &str) -> Result<String, String> {
     if is_whole { Ok(text.to_owned()) } else { Err("must read http://HOST:PORT".to_owned()) }
 }
 
-/// Sends what is left of the traces when it is dropped.
-#[must_use]
-pub struct Guard(SdkTracerProvider);
+fn ratio(text: &str) -> Result<f64, String> {
+    let ratio: Option<f64> = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+    ratio.ok_or_else(|| "must be a number from 0 to 1".to_owned())
+}
 
-impl Drop for Guard {
-    fn drop(&mut self) {
-        if let Err(failure) = self.0.shutdown() {
-            tracing::debug!(error = chain(&failure), "the last traces could not be sent");
-        }
+/// Sends what is left of the traces and metrics when it is dropped.
+#[must_use]
+pub struct Guard {
+    provider: SdkTracerProvider,
+    scrape: Option<scrape::Scrape>,
+}
+
+impl Guard {
+    /// Where metrics are served.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.scrape.as_ref().map(|scrape| scrape.addr)
     }
 }
 
-/// Starts logs and traces of the process `name`. Call it once, inside the runtime; whatever was
-/// started before stays in charge.
-pub fn init(name: &'static str, args: &TelemetryArgs) -> Guard {
-    let provider = provider(name, args.otlp_endpoint.as_deref());
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Err(failure) = self.provider.shutdown() {
+            tracing::debug!(error = chain(&failure), "the last traces could not be sent");
+        }
+        metrics::shut_down();
+    }
+}
+
+/// Starts logs, traces and metrics of the process `name`. Call it once, inside the runtime; whatever
+/// was started before stays in charge.
+///
+/// # Errors
+/// [`BindError`] if metrics cannot be served.
+pub async fn init(name: &'static str, args: &TelemetryArgs) -> Result<Guard, BindError> {
+    let resource = resource(name);
+    let push_to = args.otlp_endpoint.as_deref();
+    metrics::start(resource.clone(), Readers { scrape: args.metrics_listen.is_some(), push_to });
+    let provider = provider(resource, args.trace_sample_ratio, push_to);
+    start(args, provider.tracer(name));
+    let scrape = match args.metrics_listen {
+        Some(addr) => Some(scrape::serve(addr).await?),
+        None => None,
+    };
+    Ok(Guard { provider, scrape })
+}
+
+fn start(args: &TelemetryArgs, tracer: SdkTracer) {
     let filter = EnvFilter::try_new(&args.log).unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt::layer::<Registry>().with_writer(io::stderr);
     let lines = match args.log_format {
         LogFormat::Human => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
-    let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer(name));
     let started = tracing_subscriber::registry()
         .with(lines.with_filter(filter))
-        .with(spans.with_filter(LevelFilter::INFO))
+        .with(spans(tracer.clone()))
+        .with(statements::layer(tracer))
         .try_init();
     if started.is_ok() {
         panic::set_hook(Box::new(log_panic));
     }
-    Guard(provider)
+}
+
+/// Says what a reader of a trace needs, and not which line of code or thread it was.
+fn spans<S>(tracer: SdkTracer) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    tracing_opentelemetry::layer()
+        .with_location(false)
+        .with_threads(false)
+        .with_tracked_inactivity(false)
+        .with_tracer(tracer)
+        .with_filter(LevelFilter::INFO)
 }
 
 fn log_panic(info: &panic::PanicHookInfo<'_>) {
@@ -98,9 +163,21 @@ fn log_panic(info: &panic::PanicHookInfo<'_>) {
     tracing::error!(place, "panicked: {text}");
 }
 
-fn provider(name: &'static str, endpoint: Option<&str>) -> SdkTracerProvider {
-    let resource = Resource::builder().with_service_name(name).build();
-    let builder = SdkTracerProvider::builder().with_resource(resource);
+/// Who it is that sends traces and metrics.
+fn resource(name: &'static str) -> Resource {
+    let instance = Sources::system().uuid_v7().to_string();
+    Resource::builder()
+        .with_service_name(name)
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .with_attribute(KeyValue::new("service.instance.id", instance))
+        .build()
+}
+
+/// A trace is sent whole or not at all: whoever begins it decides, all others follow. Also a process
+/// that sends none decides, for those that it calls.
+fn provider(resource: Resource, ratio: f64, endpoint: Option<&str>) -> SdkTracerProvider {
+    let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio)));
+    let builder = SdkTracerProvider::builder().with_resource(resource).with_sampler(sampler);
     let Some(endpoint) = endpoint else { return builder.build() };
     let exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic().with_endpoint(endpoint);
     match exporter.build() {

@@ -2,7 +2,7 @@
 
 use tonic::Status;
 
-use crate::error;
+use crate::{error, metrics::database::FAILURES};
 
 /// SQLite's primary result codes for what passes or is mended without us: busy, locked, read-only,
 /// an input/output error, a full disk, a file that cannot be opened.
@@ -25,7 +25,14 @@ pub enum Failure {
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        if is_passing(&error) { Self::Unavailable(error) } else { Self::Broken(error) }
+        let is_passing = is_passing(&error);
+        let kind = match error {
+            sqlx::Error::PoolTimedOut => "no_connection",
+            _ if is_passing => "unavailable",
+            _ => "broken",
+        };
+        FAILURES.add(1, [kind]);
+        if is_passing { Self::Unavailable(error) } else { Self::Broken(error) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{str::FromStr as _, time::Duration};
 
+use log::LevelFilter;
 use sqlx::{
     AssertSqlSafe, Connection as _, PgConnection, PgPool, Row as _,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -45,6 +46,7 @@ pub(super) async fn open(
         .min_connections(1)
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_time_level(LevelFilter::Debug)
         .idle_timeout(IDLE_TIMEOUT)
         .max_lifetime(MAX_LIFETIME)
         .after_release(|connection, _| Box::pin(is_outside_transaction(connection)));

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use log::LevelFilter;
 use sqlx::{
     SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -51,6 +52,7 @@ impl Sqlite {
         let pool = || {
             SqlitePoolOptions::new()
                 .acquire_timeout(ACQUIRE_TIMEOUT)
+                .acquire_time_level(LevelFilter::Debug)
                 .idle_timeout(None)
                 .max_lifetime(None)
         };

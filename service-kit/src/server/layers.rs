@@ -18,6 +18,7 @@ use crate::{
     auth::{Authenticator, SERVICE_AUTHORIZATION},
     deadline,
     error::{Reason, Refusal},
+    metrics::rpc::{SERVER_IN_FLIGHT, SERVER_SHED},
     source::Sources,
 };
 
@@ -91,14 +92,15 @@ fn fault(failure: &JoinError) -> Status {
 /// What [`limit_in_flight`] knows.
 #[derive(Clone)]
 pub(super) struct Places {
+    server: &'static str,
     free: Arc<Semaphore>,
     sources: Sources,
 }
 
 impl Places {
-    pub(super) fn new(args: &ServerArgs, sources: Sources) -> Self {
+    pub(super) fn new(server: &'static str, args: &ServerArgs, sources: Sources) -> Self {
         let count = usize::try_from(args.max_in_flight).unwrap_or(Semaphore::MAX_PERMITS);
-        Self { free: Arc::new(Semaphore::new(count)), sources }
+        Self { server, free: Arc::new(Semaphore::new(count)), sources }
     }
 }
 
@@ -110,10 +112,12 @@ pub(super) async fn limit_in_flight(
     next: Next,
 ) -> Response {
     let Ok(_place) = places.free.try_acquire() else {
+        SERVER_SHED.add(1, [places.server]);
         let refusal = Refusal::new(Reason::Overloaded, "too many calls are at work");
         let retry_after = places.sources.jitter(SHED_RETRY_AFTER, 0.5, 1.5);
         return answer(refusal.retry_after(retry_after).into());
     };
+    let _at_work = SERVER_IN_FLIGHT.enter([places.server]);
     next.run(request).await
 }
 

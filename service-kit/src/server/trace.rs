@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 use tracing::{Instrument as _, Span};
 
-use crate::telemetry;
+use crate::{metrics::rpc::Call, telemetry};
 
 /// A path is the caller's to choose; more of it is not logged.
 const MAX_METHOD_CHARS: usize = 120;
@@ -22,9 +22,11 @@ pub(super) async fn trace(request: Request, next: Next) -> Response {
         trace_id = tracing::field::Empty,
     );
     telemetry::continue_trace(&span, request.headers());
+    let mut call = Call::received(request.uri().path());
     let mut line = Line { span: span.clone(), began_at: Instant::now(), code: None };
     let response = next.run(request).instrument(span).await;
     let status = Status::from_header_map(response.headers());
+    call.ended(status.as_ref());
     line.code = Some(status.map_or(Code::Ok, |status| status.code()));
     response
 }

@@ -2,16 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use axum::{Router, body::Bytes, http::Uri, response::IntoResponse};
 use clap::Parser as _;
 use opentelemetry::trace::{SpanId, TraceId};
-use tokio::{net::TcpListener, sync::mpsc, task, time};
+use tokio::task;
 use tonic::{Request, metadata::MetadataValue};
 use tracing::{Instrument as _, subscriber::DefaultGuard};
 
 use super::*;
 use crate::{
-    harness::{BOUND, Echo, observe, serve, serve_echo, server_with},
+    harness::{Collector, Echo, observe, serve, serve_echo, server_with},
     server::ServerArgs,
     testing::TestIssuer,
 };
@@ -24,7 +23,13 @@ struct Config {
 
 #[test]
 fn a_wrong_setting_is_refused_by_a_sentence_that_names_it() {
-    let wrong = [("--log", "cart=loud"), ("--otlp-endpoint", "localhost"), ("--log-format", "xml")];
+    let wrong = [
+        ("--log", "cart=loud"),
+        ("--otlp-endpoint", "localhost"),
+        ("--log-format", "xml"),
+        ("--trace-sample-ratio", "1.1"),
+        ("--metrics-listen", "9464"),
+    ];
     for (flag, value) in wrong {
         let refused = Config::try_parse_from(["cart-svc", flag, value]).err().unwrap();
         assert!(refused.to_string().contains(flag), "{refused}");
@@ -59,11 +64,11 @@ fn capture(filter: &str) -> (Lines, DefaultGuard) {
     observe();
     let lines = Lines::default();
     let writer = lines.clone();
-    let provider = provider("test", None);
+    let provider = provider(resource("test"), 1.0, None);
     let to_memory = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
     let subscriber = tracing_subscriber::registry()
         .with(to_memory.json().flatten_event(true).with_span_list(false))
-        .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("test")))
+        .with(spans(provider.tracer("test")))
         .with(EnvFilter::new(filter));
     (lines, tracing::subscriber::set_default(subscriber))
 }
@@ -137,24 +142,55 @@ async fn no_token_stands_in_any_log_line_of_ours_at_any_level() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn spans_reach_the_collector_that_is_configured() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let (received, mut receive) = mpsc::unbounded_channel();
-    let collector = Router::new().fallback(async move |path: Uri, body: Bytes| {
-        received.send((path.path().to_owned(), body)).ok();
-        let empty_answer = Bytes::from_static(&[0; 5]);
-        ([("content-type", "application/grpc"), ("grpc-status", "0")], empty_answer).into_response()
-    });
-    let collector = tokio::spawn(async move { axum::serve(listener, collector).await });
+    let mut collector = Collector::start().await;
     observe();
-    let provider = provider("cart-svc", Some(&url));
-    let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("cart-svc"));
-    let subscriber = tracing_subscriber::registry().with(spans);
+    let provider = provider(resource("cart-svc"), 1.0, Some(&collector.url));
+    let subscriber = tracing_subscriber::registry().with(spans(provider.tracer("cart-svc")));
     tracing::subscriber::with_default(subscriber, || tracing::info_span!("priced").in_scope(|| ()));
-    task::spawn_blocking(move || drop(Guard(provider))).await.unwrap();
-    let (path, body) = time::timeout(BOUND, receive.recv()).await.unwrap().unwrap();
+    task::spawn_blocking(move || drop(Guard { provider, scrape: None })).await.unwrap();
+    let (path, text) = collector.next().await;
     assert_eq!(path, "/opentelemetry.proto.collector.trace.v1.TraceService/Export");
-    let text = String::from_utf8_lossy(&body);
     assert!(text.contains("priced") && text.contains("cart-svc"), "{text}");
-    collector.abort();
+}
+
+#[tokio::test]
+async fn a_trace_that_the_caller_does_not_keep_is_not_kept_by_us_either() {
+    let (_lines, _guard) = capture("info");
+    let is_kept =
+        |_| async { Ok(Span::current().context().span().span_context().is_sampled().to_string()) };
+    let server = serve_echo(Echo::new(is_kept)).await;
+    for (flags, kept) in [("00", "false"), ("01", "true")] {
+        let mut request = Request::new(String::new());
+        let parent = format!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{flags}");
+        request.metadata_mut().insert("traceparent", parent.parse().unwrap());
+        let channel = tonic::transport::Endpoint::from_shared(server.url.clone()).unwrap();
+        let answer = say_plainly(channel.connect().await.unwrap(), request).await;
+        assert_eq!(answer, kept, "{parent}");
+    }
+}
+
+/// Over a channel that leaves the headers alone.
+async fn say_plainly(channel: tonic::transport::Channel, request: Request<String>) -> String {
+    let mut grpc = tonic::client::Grpc::new(channel);
+    grpc.ready().await.unwrap();
+    let path = "/oxcart.catalog.v1.CatalogService/Unary".parse().unwrap();
+    let codec = tonic_prost::ProstCodec::<String, String>::default();
+    grpc.unary(request, path, codec).await.unwrap().into_inner()
+}
+
+#[test]
+fn the_share_of_traces_that_begin_here_is_as_configured() {
+    let sent = |ratio| {
+        let provider = provider(resource("test"), ratio, None);
+        let subscriber = tracing_subscriber::registry().with(spans(provider.tracer("test")));
+        let is_sent = || {
+            let span = tracing::info_span!("a call");
+            span.context().span().span_context().is_sampled()
+        };
+        tracing::subscriber::with_default(subscriber, || (0..1_000).filter(|_| is_sent()).count())
+    };
+    observe();
+    assert_eq!((sent(0.0), sent(1.0)), (0, 1_000));
+    // Six standard deviations around the mean.
+    assert!((440..=560).contains(&sent(0.5)));
 }
