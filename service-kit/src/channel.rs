@@ -1,29 +1,44 @@
 //! Calls to other services.
 //!
-//! Every call carries the trace, and a deadline: what is left of the current call's time minus a
-//! margin, so that the answer to "too late" still arrives in time. Deliberately absent: retries by
-//! themselves; only the caller knows what may be repeated, and says so with [`retry`].
+//! Calls are spread over all addresses of a service. Every call carries the trace, and a deadline:
+//! what is left of the current call's time minus a margin, so that the answer to "too late" still
+//! arrives in time. Deliberately absent: repeating by itself what a server may have seen; only the
+//! caller knows what may be repeated, and says so with [`retry`].
+
+mod backend;
+mod balance;
+mod link;
+mod replay;
+mod resolve;
+#[cfg(test)]
+mod tests;
+mod unsent;
 
 use std::{
     error::Error,
-    iter, mem,
+    future::Future,
+    io, iter,
+    net::SocketAddr,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use futures_util::future::BoxFuture;
 use http::{Request, Response, Uri};
-use tokio::time;
+use tokio::time::{self, Instant};
 use tonic::{
     Status, TimeoutExpired,
     body::Body,
-    transport::{self, Channel, ClientTlsConfig, Endpoint},
+    transport::{self, ClientTlsConfig, Endpoint},
 };
 use tower::Service;
 
+use self::{balance::Balancer, resolve::Resolver};
 use crate::{
     deadline,
     error::{Reason, Refusal, is_transient, retry_delay},
+    metrics::rpc::Call,
     source::Sources,
     telemetry,
 };
@@ -34,7 +49,6 @@ const MARGIN: Duration = Duration::from_millis(20);
 /// The time of a call that is made outside of any other and states none.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -44,11 +58,11 @@ const PAUSES_MS: [u64; 2] = [200, 400];
 /// A server that wants us to stay away for longer is not tried again.
 const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(5);
 
-/// A channel to one service. It connects when the first call is made, and again when it must; a
-/// clone shares the connection.
+/// A channel to one service, over all its addresses. It connects when the first call is made, and
+/// again when it must; a clone shares the connections.
 #[derive(Debug, Clone)]
 pub struct Outbound {
-    channel: Channel,
+    balancer: Arc<Balancer>,
 }
 
 /// Why a service's URL is wrong.
@@ -58,11 +72,38 @@ pub struct InvalidUrl {
     url: String,
 }
 
-/// A channel to the service at `url`. Call it inside the runtime.
+/// A channel to the service at `url`. Use it inside the runtime.
+///
+/// If the host is a name, it is resolved again every one to two seconds: new addresses get calls,
+/// those that are gone get none. A name that does not resolve for now keeps its addresses.
 ///
 /// # Errors
 /// [`InvalidUrl`].
 pub fn connect(url: &str) -> Result<Outbound, InvalidUrl> {
+    let (endpoint, default_port) = endpoint(url)?;
+    let resolver = Resolver::of(endpoint.uri(), default_port);
+    Ok(Outbound { balancer: Arc::new(Balancer::new(endpoint, resolver)) })
+}
+
+/// As [`connect`], but the addresses are those that `resolve` finds, asked as often as a name would be.
+/// The host of `url` is still what the servers are told, and what their certificates must name.
+///
+/// # Errors
+/// [`InvalidUrl`].
+pub fn connect_by<F>(
+    url: &str,
+    resolve: impl Fn() -> F + Send + Sync + 'static,
+) -> Result<Outbound, InvalidUrl>
+where
+    F: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static,
+{
+    let (endpoint, _) = endpoint(url)?;
+    let balancer = Balancer::new(endpoint, Resolver::asking(resolve));
+    Ok(Outbound { balancer: Arc::new(balancer) })
+}
+
+/// How to connect, and to which port if `url` names none.
+fn endpoint(url: &str) -> Result<(Endpoint, u16), InvalidUrl> {
     let invalid = || InvalidUrl { url: url.to_owned() };
     let uri: Uri = url.parse().map_err(|_| invalid())?;
     let is_root = matches!(uri.path_and_query().map_or("/", |path| path.as_str()), "" | "/");
@@ -75,18 +116,16 @@ pub fn connect(url: &str) -> Result<Outbound, InvalidUrl> {
     if uri.authority().is_none_or(|host| host.as_str().contains('@')) || !is_root {
         return Err(InvalidUrl { url: "the service's URL".to_owned() });
     }
-    let mut endpoint = Endpoint::from(uri)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
+    let endpoint = Endpoint::from(uri)
         .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .keep_alive_while_idle(true);
-    if is_https {
-        crate::auth::install_crypto();
-        let tls = ClientTlsConfig::new().with_webpki_roots();
-        endpoint = endpoint.tls_config(tls).map_err(|_| invalid())?;
+    if !is_https {
+        return Ok((endpoint, 80));
     }
-    Ok(Outbound { channel: endpoint.connect_lazy() })
+    crate::auth::install_crypto();
+    let tls = ClientTlsConfig::new().with_webpki_roots();
+    Ok((endpoint.tls_config(tls).map_err(|_| invalid())?, 443))
 }
 
 impl Service<Request<Body>> for Outbound {
@@ -94,27 +133,27 @@ impl Service<Request<Body>> for Outbound {
     type Error = Status;
     type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.channel.poll_ready(context).map_err(status)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let mut call = Call::made(request.uri().path());
         let left = deadline::remaining().map(|left| left.saturating_sub(MARGIN));
         let asked = deadline::read(request.headers());
         let limit = left.into_iter().chain(asked).min().unwrap_or(DEFAULT_DEADLINE);
-        if limit.is_zero() {
-            return Box::pin(async { Err(too_late()) });
-        }
-        deadline::write(request.headers_mut(), limit);
         telemetry::pass_trace_on(request.headers_mut());
-        // The channel that was polled ready makes the call; its clone takes its place.
-        let clone = self.channel.clone();
-        let mut channel = mem::replace(&mut self.channel, clone);
+        let balancer = Arc::clone(&self.balancer);
+        let until = Instant::now() + limit;
         Box::pin(async move {
-            match time::timeout(limit, channel.call(request)).await {
-                Ok(answered) => answered.map_err(status),
-                Err(_) => Err(too_late()),
-            }
+            let answer = if limit.is_zero() {
+                Err(too_late())
+            } else {
+                let answered = time::timeout_at(until, balancer.call(request, until)).await;
+                answered.unwrap_or_else(|_| Err(too_late()))
+            };
+            call.answered(&answer);
+            answer
         })
     }
 }
@@ -159,67 +198,4 @@ pub async fn retry<T>(
         time::sleep(pause).await;
     }
     call().await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_url_that_is_not_a_services_is_refused_by_name() {
-        for url in ["", "localhost:1", "ftp://a:1", "http://a:1/path", "http://", "http://a b"] {
-            let refused = connect(url).err().map(|error| error.to_string());
-            assert!(refused.is_some_and(|text| text.contains("must read http://HOST")), "{url:?}");
-        }
-        assert!(connect("http://127.0.0.1:1").is_ok());
-        assert!(connect("https://example.com:443").is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_password_in_a_url_is_refused_and_not_repeated() {
-        let refused = connect("http://user:hunter2@localhost:1").unwrap_err().to_string();
-        assert!(!refused.contains("hunter2"), "{refused}");
-    }
-
-    fn sources() -> Sources {
-        Sources::seeded(1, ::time::OffsetDateTime::UNIX_EPOCH)
-    }
-
-    async fn tries(status: impl Fn() -> Status) -> usize {
-        let mut count = 0;
-        let sources = sources();
-        let ended = retry(&sources, async || {
-            count += 1;
-            Err::<(), _>(status())
-        });
-        assert_eq!(ended.await.unwrap_err().code(), status().code());
-        count
-    }
-
-    #[tokio::test]
-    async fn only_what_may_pass_is_tried_again() {
-        assert_eq!(tries(|| Status::unavailable("tcp connect error")).await, 3);
-        assert_eq!(tries(|| Refusal::new(Reason::Unavailable, "").into()).await, 3);
-        assert_eq!(tries(|| Refusal::new(Reason::CartNotFound, "").into()).await, 1);
-        assert_eq!(tries(|| Refusal::new(Reason::DeadlineExceeded, "").into()).await, 1);
-    }
-
-    #[tokio::test]
-    async fn no_pause_outlasts_the_current_call() {
-        let shed = |after: Duration| {
-            tries(move || Refusal::new(Reason::Overloaded, "").retry_after(after).into())
-        };
-        let second = Duration::from_secs(1);
-        assert_eq!(deadline::within(second, shed(2 * second)).await, 1);
-        assert_eq!(shed(Duration::from_millis(10)).await, 3);
-    }
-
-    #[tokio::test]
-    async fn a_server_that_wants_to_be_left_alone_is() {
-        let later = Duration::from_mins(1);
-        assert_eq!(
-            tries(|| Refusal::new(Reason::Overloaded, "").retry_after(later).into()).await,
-            1
-        );
-    }
 }
