@@ -130,6 +130,7 @@ impl DemoArgs {
 
 /// Where the store listens.
 #[derive(Debug, Args)]
+#[command(mut_arg("log", |log| log.default_value("warn")))]
 pub struct UpArgs {
     /// Where the store's data is.
     #[command(flatten)]

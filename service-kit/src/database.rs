@@ -285,6 +285,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn sqlite_writes_again_after_it_has_ended_a_transaction_by_itself() {
+        let (database, _folder) = testing::sqlite("note").await;
+        database.migrate(&NOTE).await.unwrap();
+        let Database::Sqlite(Sqlite { write, .. }) = &database else { panic!("it is SQLite") };
+
+        // What SQLite does of its own accord when the disk is full.
+        let mut transaction = write.begin_with("begin immediate").await.unwrap();
+        sqlx::query("rollback").execute(&mut *transaction).await.unwrap();
+        transaction.commit().await.unwrap_err();
+
+        let mut transaction = write.begin_with("begin immediate").await.unwrap();
+        sqlx::query("insert into note values ('kept')").execute(&mut *transaction).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    #[tokio::test]
     async fn a_connection_given_back_inside_a_transaction_loses_nobodys_write() {
         let url = testing::postgres_url().await;
         let database = Database::open(&url, "note", 1).await.unwrap();

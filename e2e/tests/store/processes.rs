@@ -1,6 +1,7 @@
 //! The services as they are deployed: five processes, ended with `kill -9`.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -14,14 +15,16 @@ use oxcart::{
 };
 use oxcart_proto::{
     common::{CartState, CheckoutState},
+    controller::{CreateCartRequest, GetCartRequest, SetItemRequest},
     payment::{GetPaymentRequest, PaymentState, payment_service_client::PaymentServiceClient},
 };
-use service_kit::{Sources, auth::ServiceIdentity};
+use service_kit::{Reason, Sources, auth::ServiceIdentity, error};
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
 use crate::world::{
-    CATALOG, cart, check_out, checkout_of, contents, purchase, reread, until, until_cart_is,
+    CATALOG, cart, check_out, checkout_of, contents, line, purchase, reason, reread, until,
+    until_cart_is,
 };
 
 /// How often a port that was free a moment ago may turn out to be taken.
@@ -63,11 +66,8 @@ fn program(name: &str) -> PathBuf {
 /// The five services on SQLite files in one folder.
 struct Deployment {
     folder: TempDir,
-    idp: Running,
-    /// Kept alive for as long as the deployment is.
-    _others: [Running; 2],
-    payment: Running,
-    controller: Running,
+    issuer: String,
+    services: BTreeMap<&'static str, Running>,
 }
 
 /// A service that runs, and where.
@@ -77,12 +77,6 @@ struct Running {
     flags: Vec<String>,
 }
 
-impl Running {
-    fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-}
-
 /// Starts `name` on a free port, with whatever flags `flags` makes of one more free port.
 async fn start(folder: &Path, name: &str, flags: impl Fn(u16) -> Vec<String>) -> Running {
     for _ in 0..PORT_TRIES {
@@ -90,22 +84,33 @@ async fn start(folder: &Path, name: &str, flags: impl Fn(u16) -> Vec<String>) ->
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let mut all = vec!["--listen".to_owned(), address.to_string()];
         all.extend(flags(other));
-        if let Some(process) = spawn(folder, name, &all, address).await {
+        if let Some(process) = spawn(folder, name, &all, address, None).await {
             return Running { process, address, flags: all };
         }
     }
     panic!("{name} did not start, see its log:\n{}", log(folder, name));
 }
 
-/// None if the process ended before it was healthy.
+/// None if the process ended before it was healthy. With `max_blocks`, no file of the process grows
+/// beyond so many blocks of 512 or 1,024 bytes, as on a disk that is full.
 async fn spawn(
     folder: &Path,
     name: &str,
     flags: &[String],
     address: SocketAddr,
+    max_blocks: Option<u32>,
 ) -> Option<Process> {
     let log = File::options().create(true).append(true).open(log_path(folder, name)).unwrap();
-    let mut command = Command::new(program(name));
+    let mut command = match max_blocks {
+        None => Command::new(program(name)),
+        Some(blocks) => {
+            let mut shell = Command::new("/bin/sh");
+            // Without the trap the kernel would end the process, which a full disk does not.
+            let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
+            shell.args(["-c", &limited, "sh"]).arg(program(name));
+            shell
+        }
+    };
     command.args(flags).current_dir(folder).env_clear();
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
     let mut process = Process(child);
@@ -150,52 +155,70 @@ impl Deployment {
         })
         .await;
         let issuer = idp.flags.last().unwrap().clone();
-        let trust = || strings(["--issuer", &issuer, "--sign-in", &idp.url()]);
+        let sign_in = format!("http://{}", idp.address);
+        let trust = || strings(["--issuer", &issuer, "--sign-in", &sign_in]);
         let catalog = start(path, "catalog-svc", |_| trust()).await;
         let cart = start(path, "cart-svc", |_| trust()).await;
-        let payment =
-            start(path, "payment-stub", |_| [trust(), strings(["--slow-ms", "2000"])].concat())
-                .await;
+        let slow = strings(["--slow-ms", "2000"]);
+        let payment = start(path, "payment-stub", |_| [trust(), slow.clone()].concat()).await;
         let controller = start(path, "controller-svc", |_| {
-            let urls = strings([
-                "--catalog-url",
-                &catalog.url(),
-                "--cart-url",
-                &cart.url(),
-                "--payment-url",
-                &payment.url(),
-                "--client-id",
-                "controller",
-                "--client-secret",
-                "controller-secret",
-            ]);
-            [trust(), urls].concat()
+            let mut flags = trust();
+            for (flag, service) in
+                [("--catalog-url", &catalog), ("--cart-url", &cart), ("--payment-url", &payment)]
+            {
+                flags.extend([flag.to_owned(), format!("http://{}", service.address)]);
+            }
+            flags.extend(strings(["--client-secret", "controller-secret"]));
+            flags
         })
         .await;
-        Self { folder, idp, _others: [catalog, cart], payment, controller }
+        let services = [
+            ("idp-stub", idp),
+            ("catalog-svc", catalog),
+            ("cart-svc", cart),
+            ("payment-stub", payment),
+            ("controller-svc", controller),
+        ];
+        let deployment = Self { issuer, services: services.into(), folder };
+        deployment.import().await;
+        deployment
     }
 
-    /// Ends the controller on the spot and starts another on the same port.
-    async fn replace_controller(&mut self) {
-        let (path, controller) = (self.folder.path(), &mut self.controller);
-        controller.process.kill();
-        let again = spawn(path, "controller-svc", &controller.flags, controller.address).await;
-        controller.process = again.unwrap_or_else(|| panic!("{}", log(path, "controller-svc")));
+    fn url(&self, name: &str) -> String {
+        format!("http://{}", self.services[name].address)
+    }
+
+    async fn import(&self) {
+        let import = Import {
+            controller_url: &self.url("controller-svc"),
+            client_id: "admin",
+            client_secret: "admin-secret".into(),
+            default_currency: "",
+        };
+        import.bytes(CATALOG.as_bytes(), Sources::system()).await.unwrap();
+    }
+
+    /// Ends a service on the spot and starts another on the same port and data.
+    async fn replace(&mut self, name: &str, max_blocks: Option<u32>) {
+        let (path, service) = (self.folder.path(), self.services.get_mut(name).unwrap());
+        service.process.kill();
+        let again = spawn(path, name, &service.flags, service.address, max_blocks).await;
+        service.process = again.unwrap_or_else(|| panic!("{}", log(path, name)));
     }
 
     async fn shopper(&self, name: &str) -> Shopper {
         let password = format!("{name}-password").into();
         let credentials = Credentials::Password { username: name.to_owned(), password };
-        let token = client::sign_in(&self.idp.url(), &credentials).await.unwrap();
-        Shopper::new(&self.controller.url(), &token, Sources::system()).unwrap()
+        let token = client::sign_in(&self.url("idp-stub"), &credentials).await.unwrap();
+        Shopper::new(&self.url("controller-svc"), &token, Sources::system()).unwrap()
     }
 
     async fn payment_state(&self, key: &str) -> Option<PaymentState> {
-        let issuer = self.idp.flags.last().unwrap();
         let secret = "admin-secret".into();
-        let identity = ServiceIdentity::new(issuer, "admin", secret, Sources::system());
+        let identity = ServiceIdentity::new(&self.issuer, "admin", secret, Sources::system());
         let bearer = identity.bearer().await.unwrap();
-        let channel = Channel::from_shared(self.payment.url()).unwrap().connect().await.unwrap();
+        let url = self.url("payment-stub");
+        let channel = Channel::from_shared(url).unwrap().connect().await.unwrap();
         let mut request = tonic::Request::new(GetPaymentRequest { key: key.to_owned() });
         request.metadata_mut().insert("authorization", bearer);
         let answer = PaymentServiceClient::new(channel).get_payment(request).await.ok()?;
@@ -204,32 +227,83 @@ impl Deployment {
 }
 
 #[tokio::test]
-async fn a_controller_killed_during_a_payment_leaves_nothing_undecided() {
+async fn whichever_process_is_killed_during_a_payment_the_purchase_ends_paid_once() {
     let mut deployment = Deployment::start().await;
-    let import = Import {
-        controller_url: &deployment.controller.url(),
-        client_id: "admin",
-        client_secret: "admin-secret".into(),
-        default_currency: "",
+    for victim in ["controller-svc", "cart-svc", "payment-stub"] {
+        let mut alice = deployment.shopper("alice").await;
+        let bought = cart(&mut alice, &[("1001", 1)]).await;
+        let (mut client, request) = (alice.clone(), purchase(victim, &bought, "tok_slow"));
+        tokio::spawn(async move { check_out(&mut client, request).await });
+        until_cart_is(&mut alice, &bought.cart_id, CartState::Pending).await;
+        let checkout = checkout_of(&mut alice, victim).await.unwrap();
+        let key = &checkout.checkout_id;
+        until("the charge", || deployment.payment_state(key)).await;
+
+        deployment.replace(victim, None).await;
+
+        let alice = deployment.shopper("alice").await;
+        until(&format!("the purchase after {victim} was killed"), || {
+            let (mut alice, id) = (alice.clone(), bought.cart_id.clone());
+            async move {
+                let request = GetCartRequest { cart_id: id };
+                let answer = alice.controller().get_cart(request).await.ok()?;
+                let cart = answer.into_inner().cart?;
+                (cart.state() == CartState::Paid).then_some(())
+            }
+        })
+        .await;
+        let ended = checkout_of(&mut alice.clone(), victim).await.unwrap();
+        assert_eq!(ended.state(), CheckoutState::Paid, "{victim}");
+        assert_eq!(deployment.payment_state(key).await, Some(PaymentState::Captured), "{victim}");
+    }
+    assert_eq!(deployment.shopper("alice").await.purchases().await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_writes_and_loses_none_that_was_acknowledged() {
+    let mut deployment = Deployment::start().await;
+    let mut alice = deployment.shopper("alice").await;
+    let first = cart(&mut alice, &[("1001", 1)]).await;
+    deployment.replace("cart-svc", Some(300)).await;
+
+    let (mut kept, mut quantity) = (1, 1);
+    let status = loop {
+        quantity += 1;
+        let set = SetItemRequest {
+            cart_id: first.cart_id.clone(),
+            line: Some(line("1001", quantity)),
+            etag: String::new(),
+        };
+        match alice.controller().set_item(set).await {
+            Ok(_) => kept = quantity,
+            // The first calls may still meet the process that was killed.
+            Err(status) if error::info(&status).is_none() => {}
+            Err(status) if kept == 1 && quantity < 20 => drop(status),
+            Err(status) => break status,
+        }
+        assert!(quantity < 10_000, "the disk never became full");
     };
-    import.bytes(CATALOG.as_bytes(), Sources::system()).await.unwrap();
+    let log = || log(deployment.folder.path(), "cart-svc");
+    assert_eq!(reason(&status), Reason::Unavailable, "{}", log());
+    assert!(error::retry_delay(&status).is_some());
 
-    let mut alice = deployment.shopper("alice").await;
-    let kept = cart(&mut alice, &[("1002", 4)]).await;
-    let bought = cart(&mut alice, &[("1001", 1)]).await;
-    let (mut client, request) = (alice.clone(), purchase("p", &bought, "tok_slow"));
-    tokio::spawn(async move { check_out(&mut client, request).await });
-    until_cart_is(&mut alice, &bought.cart_id, CartState::Pending).await;
-    let checkout = checkout_of(&mut alice, "p").await.unwrap();
-    until("the charge", || async { deployment.payment_state(&checkout.checkout_id).await }).await;
+    // Reading goes on, and the next write is refused like the first.
+    reread(alice.controller(), &first.cart_id).await;
+    let other = CreateCartRequest { cart_id: String::new(), lines: vec![line("1002", 1)] };
+    let status = alice.controller().create_cart(other).await.unwrap_err();
+    assert_eq!(reason(&status), Reason::Unavailable, "{}", log());
 
-    deployment.replace_controller().await;
-
-    let mut alice = deployment.shopper("alice").await;
-    until_cart_is(&mut alice, &bought.cart_id, CartState::Paid).await;
-    let ended = checkout_of(&mut alice, "p").await.unwrap();
-    assert_eq!(ended.state(), CheckoutState::Paid);
-    let payment = deployment.payment_state(&checkout.checkout_id).await;
-    assert_eq!(payment, Some(PaymentState::Captured));
-    assert_eq!(contents(&reread(alice.controller(), &kept.cart_id).await), [("1002", 4)]);
+    deployment.replace("cart-svc", None).await;
+    let id = &first.cart_id;
+    let found = until("the cart being there again", || {
+        let (mut alice, cart_id) = (alice.clone(), id.clone());
+        async move { alice.controller().get_cart(GetCartRequest { cart_id }).await.ok() }
+    })
+    .await;
+    let found = found.into_inner().cart.unwrap();
+    // The refused write may have been carried out: its outcome is unknown.
+    let quantity_found = contents(&found)[0].1;
+    assert!((kept..=quantity).contains(&quantity_found), "{kept} {quantity_found} {quantity}");
+    let paid = check_out(&mut alice, purchase("p", &found, "tok_visa")).await.unwrap();
+    assert_eq!(paid.state(), CheckoutState::Paid);
 }

@@ -10,7 +10,7 @@ use std::{
 
 use log::LevelFilter;
 use sqlx::{
-    SqlitePool,
+    Connection as _, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -56,8 +56,12 @@ impl Sqlite {
                 .idle_timeout(None)
                 .max_lifetime(None)
         };
-        let write =
-            pool().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
+        let write = pool()
+            .max_connections(1)
+            .after_release(|connection, _| Box::pin(is_outside_transaction(connection)))
+            .connect_with(options.clone())
+            .await
+            .map_err(failed)?;
         let readers = options.read_only(true);
         let read = pool()
             .max_connections(max_connections.min(4))
@@ -66,6 +70,20 @@ impl Sqlite {
             .map_err(failed)?;
         Ok(Self { read, write, _lock: Arc::new(lock) })
     }
+}
+
+/// Whether the connection may go back to the pool.
+///
+/// On a full disk and some other errors SQLite ends the transaction by itself. sqlx 0.9.0 then fails to
+/// roll it back and believes for ever to be inside it, so that the one connection that writes would
+/// never write again. The ping lets a rollback that is under way finish.
+async fn is_outside_transaction(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    connection.ping().await?;
+    let outside = !connection.is_in_transaction();
+    if !outside {
+        tracing::warn!("closing a database connection that was given back inside a transaction");
+    }
+    Ok(outside)
 }
 
 /// Locks a file beside the database. The system frees it when the process ends, however it ends.
