@@ -2,6 +2,10 @@
 
 mod database;
 mod issuer;
+mod metrics;
 
 pub use database::{postgres, postgres_url, sqlite};
 pub use issuer::TestIssuer;
+pub use metrics::metric;
+#[cfg(test)]
+pub(crate) use metrics::series;

@@ -14,6 +14,7 @@ use crate::{
     harness::{BOUND, Client, Collector, Echo, serve, serve_echo},
     server::{Server, ServerArgs},
     source::Sources,
+    testing::series as value,
 };
 
 const CATALOG: &str = "oxcart.catalog.v1.CatalogService";
@@ -26,17 +27,6 @@ async fn call(client: &Client, path: &str) -> Result<String, Status> {
     time::timeout(BOUND, answer).await.unwrap().map(tonic::Response::into_inner)
 }
 
-/// The value of the series that begins with `name` and holds all `labels`.
-fn value(text: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
-    let labels: Vec<_> = labels.iter().map(|(key, value)| format!("{key}=\"{value}\"")).collect();
-    let matches = |line: &&str| {
-        line.split(['{', ' ']).next() == Some(name)
-            && labels.iter().all(|label| line.contains(label))
-    };
-    let line = text.lines().find(matches)?;
-    line.rsplit_once(' ')?.1.parse().ok()
-}
-
 #[tokio::test]
 async fn a_call_is_measured_on_both_sides_by_method_code_and_reason() {
     let refuse = |_| async { Err(Refusal::new(Reason::ItemNotFound, "no such item").into()) };
@@ -46,7 +36,7 @@ async fn a_call_is_measured_on_both_sides_by_method_code_and_reason() {
     let text = text();
     let labels = [("method", &*method), ("code", "NOT_FOUND"), ("reason", "ITEM_NOT_FOUND")];
     for side in ["server", "client"] {
-        let count = value(&text, &format!("rpc_{side}_duration_seconds_count"), &labels);
+        let count = value(&format!("rpc_{side}_duration_seconds_count"), &labels);
         assert_eq!(count, Some(1.0), "{text}");
     }
 }
@@ -57,7 +47,7 @@ async fn a_success_has_no_reason() {
     let method = format!("{CATALOG}/SearchItems");
     call(&server.client(), &format!("/{method}")).await.unwrap();
     let labels = [("method", &*method), ("code", "OK"), ("reason", "")];
-    assert_eq!(value(&text(), "rpc_server_duration_seconds_count", &labels), Some(1.0));
+    assert_eq!(value("rpc_server_duration_seconds_count", &labels), Some(1.0));
 }
 
 #[tokio::test]
@@ -70,7 +60,7 @@ async fn a_path_that_the_contract_does_not_have_makes_no_series_of_its_own() {
     let text = text();
     assert!(!text.contains("UserAlice") && !text.contains("No.Such"), "{text}");
     let labels = [("method", "other"), ("code", "OK")];
-    let count = value(&text, "rpc_server_duration_seconds_count", &labels);
+    let count = value("rpc_server_duration_seconds_count", &labels);
     assert!(count.is_some_and(|count| count >= 2.0), "{text}");
 }
 
@@ -96,12 +86,12 @@ async fn calls_at_work_are_counted_while_they_are_and_shed_ones_when_they_are_sh
     });
     beginning.recv().await.unwrap();
     let labels = [("server", "busy")];
-    assert_eq!(value(&text(), "rpc_server_in_flight", &labels), Some(1.0));
+    assert_eq!(value("rpc_server_in_flight", &labels), Some(1.0));
     client.say("").await.unwrap_err();
-    assert_eq!(value(&text(), "rpc_server_shed_total", &labels), Some(1.0));
+    assert_eq!(value("rpc_server_shed_total", &labels), Some(1.0));
     go.send(true).unwrap();
     first.await.unwrap().unwrap();
-    assert_eq!(value(&text(), "rpc_server_in_flight", &labels), Some(0.0));
+    assert_eq!(value("rpc_server_in_flight", &labels), Some(0.0));
 }
 
 #[tokio::test]
@@ -115,7 +105,7 @@ async fn a_call_that_is_not_waited_for_is_counted_as_abandoned() {
     let counted = async {
         for side in ["client", "server"] {
             let name = format!("rpc_{side}_duration_seconds_count");
-            while value(&text(), &name, &labels) != Some(1.0) {
+            while value(&name, &labels) != Some(1.0) {
                 time::sleep(Duration::from_millis(5)).await;
             }
         }
@@ -135,7 +125,7 @@ async fn connections_are_shown_for_as_long_as_the_database_is_served() {
     let connection = pool.acquire().await.unwrap();
     let in_use = |state| {
         let labels = [("server", "pooled"), ("pool", "postgres"), ("state", state)];
-        value(&text(), "db_pool_connections", &labels)
+        value("db_pool_connections", &labels)
     };
     assert_eq!(in_use("in_use"), Some(1.0));
     drop(connection);
@@ -146,8 +136,7 @@ async fn connections_are_shown_for_as_long_as_the_database_is_served() {
     };
     time::timeout(BOUND, given_back).await.unwrap();
     assert!(in_use("idle").is_some_and(|idle| idle >= 1.0));
-    let most =
-        |pool| value(&text(), "db_pool_max_connections", &[("server", "filed"), ("pool", pool)]);
+    let most = |pool| value("db_pool_max_connections", &[("server", "filed"), ("pool", pool)]);
     assert_eq!((most("write"), most("read")), (Some(1.0), Some(4.0)));
     drop(shown);
     assert_eq!((in_use("idle"), most("write")), (None, None));
@@ -161,7 +150,7 @@ async fn a_failed_statement_is_counted_by_kind() {
     let _: Failure = sqlx::Error::RowNotFound.into();
     let text = text();
     for kind in ["no_connection", "broken"] {
-        assert!(value(&text, "db_failures_total", &[("kind", kind)]).is_some(), "{text}");
+        assert!(value("db_failures_total", &[("kind", kind)]).is_some(), "{text}");
     }
 }
 
@@ -186,10 +175,10 @@ async fn a_scrape_shows_every_metric_of_the_process_with_its_kind_and_meaning() 
     }
     for name in ["process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"]
     {
-        assert!(value(&text, name, &[]).is_some_and(|value| value > 1.0), "{name}: {text}");
+        assert!(value(name, &[]).is_some_and(|value| value > 1.0), "{name}: {text}");
     }
     let version = [("version", env!("CARGO_PKG_VERSION"))];
-    assert_eq!(value(&text, "build_info", &version), Some(1.0));
+    assert_eq!(value("build_info", &version), Some(1.0));
     let elsewhere = reqwest::get(format!("http://{}/", scrape.addr)).await.unwrap();
     assert_eq!(elsewhere.status(), 404);
 }

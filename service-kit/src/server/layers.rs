@@ -100,6 +100,8 @@ pub(super) struct Places {
 impl Places {
     pub(super) fn new(server: &'static str, args: &ServerArgs, sources: Sources) -> Self {
         let count = usize::try_from(args.max_in_flight).unwrap_or(Semaphore::MAX_PERMITS);
+        // Shown as 0, so that the first call that is shed is seen as a change.
+        SERVER_SHED.add(0, [server]);
         Self { server, free: Arc::new(Semaphore::new(count)), sources }
     }
 }
