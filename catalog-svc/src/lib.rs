@@ -86,14 +86,10 @@ pub async fn serve(
     }
     let api = CatalogServiceServer::new(CatalogApi::new(catalog, config.default_currency))
         .max_decoding_message_size(config.server.max_message_bytes);
-    let pinged = database.clone();
     Server::new("catalog-svc", &config.server, sources.clone())
         .authenticator(Authenticator::new(&config.auth, sources))
         .add_service(api)
-        .ready_when(move || {
-            let pinged = pinged.clone();
-            async move { pinged.ping().await.is_ok() }
-        })
+        .database(&database)
         .serve(listener, shutdown)
         .await?;
     database.close().await;

@@ -111,13 +111,9 @@ pub async fn serve(
     // If one of them fails, the other stops too.
     let stop = shutdown.child_token();
     let _stop_at_the_end = stop.clone().drop_guard();
-    let ping = database.clone();
     let grpc = Server::new(NAME, &config.server, sources)
         .add_service(IdpRpc::service(Arc::clone(&idp)))
-        .ready_when(move || {
-            let database = ping.clone();
-            async move { database.ping().await.is_ok() }
-        })
+        .database(&database)
         .serve(grpc_listener, stop.clone());
     let drain = Duration::from_secs(config.server.drain_seconds);
     let http = api::serve_http(Arc::clone(&idp), http_listener, stop.clone(), drain);

@@ -84,14 +84,10 @@ pub async fn serve(
     let service =
         PaymentServiceServer::new(api).max_decoding_message_size(config.server.max_message_bytes);
 
-    let pinged = database.clone();
     let server = Server::new(NAME, &config.server, sources.clone())
         .authenticator(Authenticator::new(&config.auth, sources))
         .add_service(service)
-        .ready_when(move || {
-            let pinged = pinged.clone();
-            async move { pinged.ping().await.is_ok() }
-        });
+        .database(&database);
     // Callers in the server's drain still wait for outcomes, so the rest stops after it.
     let stop_sweep = CancellationToken::new();
     let sweep = app::sweep_until(stop_sweep.clone(), config.sweep_interval(), &*store, &settler);
