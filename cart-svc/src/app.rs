@@ -5,6 +5,7 @@
 
 mod carts;
 mod checkouts;
+pub mod metrics;
 
 use std::time::Duration;
 

@@ -66,17 +66,14 @@ pub async fn serve(
     shutdown: CancellationToken,
     sources: Sources,
 ) -> Result<(), RunError> {
+    app::metrics::show_alarms();
     let database = migrate(&config).await?;
     let store = store::open(&database, sources.clone());
     let service = service(&config, store, &sources);
-    let pinged = database.clone();
     let served = Server::new(NAME, &config.server, sources.clone())
         .authenticator(Authenticator::new(&config.auth, sources))
         .add_service(service)
-        .ready_when(move || {
-            let pinged = pinged.clone();
-            async move { pinged.ping().await.is_ok() }
-        })
+        .database(&database)
         .serve(listener, shutdown)
         .await;
     database.close().await;

@@ -8,6 +8,7 @@ pub mod carts;
 pub mod checkout;
 pub mod error;
 pub mod items;
+pub mod metrics;
 pub mod prices;
 pub mod recovery;
 pub mod session;

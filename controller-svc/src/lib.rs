@@ -78,6 +78,7 @@ pub async fn serve_with(
     shutdown: CancellationToken,
     sources: Sources,
 ) -> Result<(), RunError> {
+    app::metrics::show_alarms();
     let app = App::new(&services, config.pace(), &sources);
     let driver = app.checkouts.driver().clone();
     let recovery =

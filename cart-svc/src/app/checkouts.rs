@@ -6,7 +6,7 @@ use oxcart_types::{CheckoutId, Money, PaymentId, UserId};
 use service_kit::Sources;
 use tracing::{debug, error, info};
 
-use super::{AppError, TRIES, saved};
+use super::{AppError, TRIES, metrics, saved};
 use crate::{
     domain::{Cart, Checkout, CheckoutState, Contradiction, Decision, Failure, Order, backoff},
     store::{CartStore, CheckoutName, Overdue, StoreError},
@@ -85,7 +85,9 @@ impl Checkouts {
         amount: Money,
     ) -> Result<Checkout, AppError> {
         let now = self.sources.now();
-        self.decide(owner, id, |cart, checkout| checkout.confirm(cart, payment, amount, now)).await
+        let outcome =
+            |cart: Option<&Cart>, checkout: &Checkout| checkout.confirm(cart, payment, amount, now);
+        self.decide(owner, id, "confirm", outcome).await
     }
 
     /// Ends a checkout as failed and opens its cart.
@@ -99,7 +101,8 @@ impl Checkouts {
         failure: Failure,
     ) -> Result<Checkout, AppError> {
         let now = self.sources.now();
-        self.decide(owner, id, |cart, checkout| checkout.fail(cart, failure, now)).await
+        let outcome = |cart: Option<&Cart>, checkout: &Checkout| checkout.fail(cart, failure, now);
+        self.decide(owner, id, "unmark", outcome).await
     }
 
     /// Finds a checkout.
@@ -165,6 +168,7 @@ impl Checkouts {
         &self,
         owner: &UserId,
         id: CheckoutId,
+        asked: &'static str,
         outcome: impl Fn(Option<&Cart>, &Checkout) -> Result<Decision, Contradiction> + Send,
     ) -> Result<Checkout, AppError> {
         let name = CheckoutName::Id(id);
@@ -175,7 +179,7 @@ impl Checkouts {
                 Ok(Decision::Already) => return Ok(checkout),
                 Ok(Decision::Now(decided)) => decided,
                 Err(contradiction) => {
-                    alarm(&checkout, &contradiction);
+                    alarm(&checkout, asked, &contradiction);
                     return Err(contradiction.into());
                 }
             };
@@ -193,17 +197,22 @@ impl Checkouts {
         let id = overdue.checkout;
         match self.try_lease(overdue).await {
             Ok(checkout) if checkout.state == CheckoutState::Pending => {
+                metrics::LEASES.add(1, ["handed_out"]);
                 let attempt = checkout.attempts;
                 info!(checkout.id = %id, attempt, worker, "checkout {id} is overdue and handed out");
                 Some(checkout)
             }
-            // Decided just now.
-            Ok(_) => None,
+            Ok(_) => {
+                metrics::LEASES.add(1, ["decided"]);
+                None
+            }
             Err(AppError::Store(StoreError::Conflict)) => {
+                metrics::LEASES.add(1, ["taken"]);
                 debug!(checkout.id = %id, worker, "another worker took checkout {id}");
                 None
             }
             Err(failed) => {
+                metrics::LEASES.add(1, ["failed"]);
                 let cause = service_kit::error::chain(&failed);
                 error!(checkout.id = %id, error = cause, "checkout {id} cannot be handed out");
                 None
@@ -219,7 +228,8 @@ impl Checkouts {
 }
 
 /// Somebody has to look: a payment's record and ours disagree.
-fn alarm(checkout: &Checkout, contradiction: &Contradiction) {
+fn alarm(checkout: &Checkout, asked: &'static str, contradiction: &Contradiction) {
+    metrics::REFUSED_OUTCOMES.add(1, [asked]);
     let (id, state) = (checkout.id, checkout.state.word());
     error!(checkout.id = %id, checkout.state = state, "refused a payment's outcome: {contradiction}");
 }

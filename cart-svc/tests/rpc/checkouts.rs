@@ -4,7 +4,7 @@ use oxcart_proto::{
     cart::{self as pb, get_checkout_request::Name},
     common::{CartFilter, CartState, CheckoutFailure, CheckoutState, DeclineReason},
 };
-use service_kit::{Reason, error};
+use service_kit::{Reason, error, testing};
 
 use crate::shop::{Shop, fact, lines, mark_request, pence, reason};
 
@@ -95,6 +95,8 @@ async fn a_contradicted_outcome_is_refused_and_changes_nothing() {
     let shop = Shop::open().await;
     let cart = shop.cart(&[("A", 2)]).await;
     let checkout = shop.mark(mark_request(&cart, "r1", 250)).await.unwrap();
+    let alarms = |asked| testing::metric("cart_refused_outcomes_total", &[("asked", asked)]);
+    let before = (alarms("confirm"), alarms("unmark"));
     let other_amount = shop.confirm(&checkout, pence(499)).await.unwrap_err();
     assert_eq!(reason(&other_amount), Reason::CheckoutContradicted);
     shop.confirm(&checkout, pence(500)).await.unwrap();
@@ -102,6 +104,7 @@ async fn a_contradicted_outcome_is_refused_and_changes_nothing() {
     let unmarked = shop.unmark(&checkout, CheckoutFailure::Cancelled, 0).await.unwrap_err();
     assert_eq!(reason(&unmarked), Reason::CheckoutContradicted);
     assert_eq!(shop.read(&cart.cart_id).await, paid);
+    assert!(alarms("confirm") > before.0 && alarms("unmark") > before.1);
 
     let missing = pb::Checkout { owner: "bob".to_owned(), ..checkout };
     let refused = shop.confirm(&missing, pence(500)).await.unwrap_err();
@@ -118,6 +121,8 @@ async fn an_overdue_checkout_is_leased_with_its_owner() {
         let (request, mut client) = (shop.controller().asks(request), shop.client.clone());
         async move { client.lease_overdue(request).await.unwrap().into_inner().checkouts }
     };
+    let handed_out = || testing::metric("cart_leases_total", &[("result", "handed_out")]);
+    let before = handed_out();
     let mut leased = Vec::new();
     for _ in 0..1_000 {
         leased = lease().await;
@@ -126,6 +131,7 @@ async fn an_overdue_checkout_is_leased_with_its_owner() {
         }
     }
     assert_eq!(leased.len(), 1);
+    assert!(handed_out() > before);
     assert_eq!(leased[0].checkout_id, checkout.checkout_id);
     assert_eq!((leased[0].owner.as_str(), leased[0].attempts), ("alice", 1));
     assert_eq!(leased[0].charge_window, Some(prost_types::Duration::default()));

@@ -12,7 +12,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::checkout::{Driver, Run};
+use super::{
+    checkout::{Driver, Run},
+    metrics,
+};
 use crate::{
     clients::{CallError, CartClient},
     domain::checkout::Checkout,
@@ -78,6 +81,7 @@ impl Recovery {
     pub async fn round(&self) -> usize {
         let leased = self.lease().await;
         let count = leased.len();
+        self.count(&leased);
         let mut runs = JoinSet::new();
         for checkout in leased {
             self.watch_over(&checkout);
@@ -92,6 +96,13 @@ impl Recovery {
             }
         }
         count
+    }
+
+    fn count(&self, leased: &[Checkout]) {
+        let now = self.sources.now();
+        let ages = leased.iter().map(|checkout| (now - checkout.created_at).as_seconds_f64());
+        metrics::RECOVERY_LEASED.add(leased.len() as u64, []);
+        metrics::RECOVERY_OLDEST.set(ages.fold(0.0, f64::max), []);
     }
 
     async fn lease(&self) -> Vec<Checkout> {
@@ -110,6 +121,7 @@ impl Recovery {
         let id = checkout.id;
         info!(checkout.id = %id, attempt = checkout.attempts, "checkout {id} is overdue, finishing it");
         if is_alarming(checkout, self.sources.now()) {
+            metrics::ALARMS.add(1, ["stuck"]);
             error!(
                 alarm = "stuck",
                 checkout.id = %id,

@@ -5,6 +5,7 @@
 mod api;
 mod books;
 mod faults;
+mod metrics;
 mod random;
 mod saga;
 mod services;

@@ -16,9 +16,9 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, error, info, warn};
 
 use crate::{
-    app::Services,
+    app::{Services, metrics},
     clients::{CallError, CartClient, Charge, PaymentClient, PaymentToken},
-    domain::checkout::{Checkout, CheckoutState, Next, Payment, Seen, Step, next},
+    domain::checkout::{Checkout, CheckoutState, Impossible, Next, Payment, Seen, Step, next},
 };
 
 /// How many decided checkouts a watcher may lag behind before it polls instead.
@@ -162,33 +162,48 @@ impl Driver {
         if checkout.is_decided() {
             return Some(checkout.clone());
         }
+        let began = Instant::now();
+        let by = if run.token.is_some() { "client" } else { "recovery" };
+        let ended = self.follow(checkout, run).await;
+        let outcome = match &ended {
+            Ok(Some(decided)) => metrics::outcome(&decided.state),
+            Ok(None) => "pending",
+            Err(_) => "contradicted",
+        };
+        metrics::RUN_DURATION.record(began.elapsed().as_secs_f64(), [by, outcome]);
+        ended.unwrap_or_else(|impossible| {
+            metrics::ALARMS.add(1, ["contradiction"]);
+            error!(
+                alarm = "contradiction",
+                checkout.id = %checkout.id,
+                error = %impossible,
+                "checkout {} contradicts its payment, leaving it to a person",
+                checkout.id
+            );
+            None
+        })
+    }
+
+    /// Follows the rule from step to step.
+    async fn follow(&self, checkout: &Checkout, run: Run) -> Result<Option<Checkout>, Impossible> {
         let gives_up = Instant::now() + run.patience;
         let mut step = Step::first(run.token.is_some());
         let mut pause = self.pace.first_pause;
         loop {
             let (seen, stored) = self.attempt(checkout, &step, &run).await;
-            match next(step, seen) {
-                Ok(Next::Decided) => return stored.inspect(|decided| self.announce(decided)),
-                Ok(Next::Now(then)) => step = then,
-                Ok(Next::Later(then)) => {
+            metrics::STEPS.add(1, [metrics::step(&step), metrics::seen(&seen)]);
+            match next(step, seen)? {
+                Next::Decided => return Ok(stored.inspect(|decided| self.announce(decided))),
+                Next::Now(then) => step = then,
+                Next::Later(then) => {
                     let wait = self.sources.jitter(pause, 0.0, 1.0);
                     if Instant::now() + wait >= gives_up {
                         info!(checkout.id = %checkout.id, "checkout {} stays pending for now, the lease brings it back", checkout.id);
-                        return None;
+                        return Ok(None);
                     }
                     tokio::time::sleep(wait).await;
                     pause = (pause * 2).min(self.pace.longest_pause);
                     step = then;
-                }
-                Err(impossible) => {
-                    error!(
-                        alarm = "contradiction",
-                        checkout.id = %checkout.id,
-                        error = %impossible,
-                        "checkout {} contradicts its payment, leaving it to a person",
-                        checkout.id
-                    );
-                    return None;
                 }
             }
         }

@@ -1,0 +1,90 @@
+//! What is counted of checkouts and their recovery.
+//!
+//! Deliberately absent: calls and their durations, which the server and the channels measure.
+
+use service_kit::metrics::{Counter, Gauge, Histogram, Metric};
+
+use crate::domain::checkout::{CheckoutState, Failure, Payment, Seen, Step};
+
+/// The metrics of the controller, beside those of every service.
+pub static METRICS: [Metric; 5] = [
+    RUN_DURATION.metric(),
+    STEPS.metric(),
+    ALARMS.metric(),
+    RECOVERY_LEASED.metric(),
+    RECOVERY_OLDEST.metric(),
+];
+
+/// Ended runs of the driver. A checkout that is left pending has a further run.
+pub(super) static RUN_DURATION: Histogram<2> = Histogram::seconds(
+    "saga_run_duration_seconds",
+    "Seconds that a run spent on driving a checkout, by who began it and how it ended.",
+    ["by", "outcome"],
+);
+
+/// Tries of steps.
+pub(super) static STEPS: Counter<2> = Counter::new(
+    "saga_steps_total",
+    "Tries of a step of a checkout, by what they showed.",
+    ["step", "seen"],
+);
+
+/// What a person has to look at.
+pub(super) static ALARMS: Counter<1> = Counter::new(
+    "saga_alarms_total",
+    "Checkouts that a person has to look at, each time that they are met.",
+    ["alarm"],
+);
+
+/// Overdue checkouts that this process was handed.
+pub(super) static RECOVERY_LEASED: Counter<0> = Counter::new(
+    "saga_recovery_leased_total",
+    "Overdue checkouts that recovery was handed to finish.",
+    [],
+);
+
+/// How old the oldest of them was.
+pub(super) static RECOVERY_OLDEST: Gauge<0> = Gauge::new(
+    "saga_recovery_oldest_seconds",
+    "Age in seconds of the oldest checkout that recovery was handed in its last round, 0 if none.",
+    [],
+);
+
+/// An alarm that never rang is shown as 0, so that the first one is seen as a change.
+pub(crate) fn show_alarms() {
+    ALARMS.add(0, ["contradiction"]);
+    ALARMS.add(0, ["stuck"]);
+    RECOVERY_LEASED.add(0, []);
+}
+
+pub(super) const fn outcome(state: &CheckoutState) -> &'static str {
+    match state {
+        CheckoutState::Pending => "pending",
+        CheckoutState::Paid(_) => "paid",
+        CheckoutState::Failed(Failure::Declined(_)) => "declined",
+        CheckoutState::Failed(Failure::Cancelled) => "cancelled",
+    }
+}
+
+pub(super) const fn step(step: &Step) -> &'static str {
+    match step {
+        Step::Charge { .. } => "charge",
+        Step::Resolve => "resolve",
+        Step::Confirm(_) => "confirm",
+        Step::Unmark(_) => "unmark",
+    }
+}
+
+pub(super) const fn seen(seen: &Seen) -> &'static str {
+    match seen {
+        Seen::Unknown => "unknown",
+        Seen::WindowOver => "window_over",
+        Seen::Record(Payment::Processing) => "processing",
+        Seen::Record(Payment::Captured(_)) => "captured",
+        Seen::Record(Payment::Declined(_)) => "declined",
+        Seen::Record(Payment::Cancelled) => "cancelled",
+        Seen::Refused => "refused",
+        Seen::Stored(_) => "stored",
+        Seen::Contradicted => "contradicted",
+    }
+}
