@@ -172,7 +172,7 @@ const ANY_PORTS: [&str; 12] = [
 fn a_store_stays_up_takes_a_catalogue_and_stops_when_told() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let args = ["--data-dir", data.to_str().unwrap(), "--log", "error"];
+    let args = ["--data-dir", data.to_str().unwrap()];
     let mut up = Up::start(&[&args[..], &ANY_PORTS].concat());
     let said = up.until("Ctrl-C");
     assert!(said.contains("oxcart.idp.v1.IdpService/SignIn"), "{said}");
@@ -206,7 +206,12 @@ fn a_store_stays_up_takes_a_catalogue_and_stops_when_told() {
 
     let (code, log) = up.terminate();
     assert_eq!(code, Some(0), "{log}");
-    assert_eq!(log, "");
+    let lines: Vec<&str> = log.lines().collect();
+    assert!(
+        matches!(lines.as_slice(), [line] if line.contains("PASSWORDS EVERYBODY KNOWS")),
+        "{log}"
+    );
+    assert!(!log.contains('\u{1b}'), "colours in a pipe: {log}");
 }
 
 #[test]

@@ -7,7 +7,11 @@ mod statements;
 #[cfg(test)]
 mod tests;
 
-use std::{io, net::SocketAddr, panic};
+use std::{
+    io::{self, IsTerminal as _},
+    net::SocketAddr,
+    panic,
+};
 
 use http::{HeaderMap, Uri};
 use opentelemetry::{
@@ -129,7 +133,10 @@ pub async fn init(name: &'static str, args: &TelemetryArgs) -> Result<Guard, Bin
 
 fn start(args: &TelemetryArgs, tracer: SdkTracer) {
     let filter = EnvFilter::try_new(&args.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt::layer::<Registry>().with_writer(io::stderr);
+    // Colours are for a terminal; in a file or a pipe they are noise.
+    let lines = tracing_subscriber::fmt::layer::<Registry>()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
     let lines = match args.log_format {
         LogFormat::Human => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
