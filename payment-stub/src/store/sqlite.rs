@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use service_kit::database::{Sqlite, micros};
+use sqlx::{Sqlite as Engine, query::QueryAs, sqlite::SqliteArguments};
 use time::OffsetDateTime;
 
 use super::{
@@ -17,6 +18,9 @@ use crate::domain::{
     token::PaymentToken,
 };
 
+/// A statement that changes a payment and returns it.
+type Change<'a> = QueryAs<'a, Engine, PaymentRow, SqliteArguments>;
+
 /// Payments in a SQLite file.
 pub struct SqliteStore {
     database: Sqlite,
@@ -27,6 +31,17 @@ impl SqliteStore {
     #[must_use]
     pub const fn new(database: Sqlite) -> Self {
         Self { database }
+    }
+
+    /// The row that a changing statement returns, once the change is committed; none if it changed
+    /// nothing.
+    ///
+    /// Not by `fetch_optional`: sqlx 0.9.0 then ends a SQLite statement after its first row, and drops
+    /// the error if the commit, which comes with that end, fails. The change would be lost although
+    /// it was acknowledged.
+    async fn changed(&self, change: Change<'_>) -> Result<Option<Payment>, StoreError> {
+        let rows = change.fetch_all(&self.database.write).await?;
+        rows.into_iter().next().map(row::payment).transpose()
     }
 }
 
@@ -63,17 +78,15 @@ impl PaymentStore for SqliteStore {
     ) -> Result<Option<Payment>, StoreError> {
         let state = State::from(outcome.clone());
         let columns = StateColumns::from(&state);
-        let settled: Option<PaymentRow> = sqlx::query_as(sql::SETTLE)
+        let settle = sqlx::query_as(sql::SETTLE)
             .bind(key.as_str())
             .bind(columns.state)
             .bind(columns.payment_id)
             .bind(columns.decline_reason)
-            .bind(micros(at))
-            .fetch_optional(&self.database.write)
-            .await?;
-        match settled {
-            Some(settled) => row::payment(settled).map(Some),
+            .bind(micros(at));
+        match self.changed(settle).await? {
             None => self.find(key).await,
+            settled => Ok(settled),
         }
     }
 
@@ -82,14 +95,10 @@ impl PaymentStore for SqliteStore {
         key: &PaymentKey,
         at: OffsetDateTime,
     ) -> Result<Option<Payment>, StoreError> {
-        let refunded: Option<PaymentRow> = sqlx::query_as(sql::REFUND)
-            .bind(key.as_str())
-            .bind(micros(at))
-            .fetch_optional(&self.database.write)
-            .await?;
-        match refunded {
-            Some(refunded) => row::payment(refunded).map(Some),
+        let refund = sqlx::query_as(sql::REFUND).bind(key.as_str()).bind(micros(at));
+        match self.changed(refund).await? {
             None => self.find(key).await,
+            refunded => Ok(refunded),
         }
     }
 
@@ -194,5 +203,43 @@ impl AcquirerStore for SqliteStore {
             .execute(&self.database.write)
             .await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use service_kit::{database::Database, testing};
+
+    use super::*;
+    use crate::{domain::payment::Order, store::MIGRATIONS};
+
+    const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    /// Has every change of a payment fail when it is committed, and not before, as on a full disk.
+    const NO_COMMIT: &str = "create table parent (id integer primary key) strict; \
+         create table child (parent_id integer references parent deferrable initially deferred) strict; \
+         create trigger no_commit after update on payment begin insert into child values (1); end";
+
+    #[tokio::test]
+    async fn a_change_that_cannot_be_committed_is_not_acknowledged() {
+        let (database, _folder) = testing::sqlite("payment").await;
+        database.migrate(&MIGRATIONS).await.unwrap();
+        let Database::Sqlite(sqlite) = database else { panic!("it is SQLite") };
+        let store = SqliteStore::new(sqlite.clone());
+        let amount = oxcart_types::Money::from_parts("GBP", 1).unwrap();
+        let order = Order { amount, token: "tok_visa".parse().unwrap() };
+        let [open, captured] = ["open", "captured"]
+            .map(|key| Payment::open(key.parse().unwrap(), order.clone(), None, AT));
+        store.open(&open).await.unwrap();
+        store.open(&captured).await.unwrap();
+        let outcome = Outcome::Captured("pay_1".parse().unwrap());
+        let captured = store.settle(&captured.key, &outcome, AT).await.unwrap().unwrap();
+
+        sqlx::raw_sql(NO_COMMIT).execute(&sqlite.write).await.unwrap();
+        assert!(store.settle(&open.key, &outcome, AT).await.is_err());
+        assert!(store.refund(&captured.key, AT).await.is_err());
+        for untouched in [open, captured] {
+            assert_eq!(store.find(&untouched.key).await.unwrap(), Some(untouched));
+        }
     }
 }
