@@ -57,7 +57,7 @@ impl Command {
 pub struct DataArgs {
     /// Folder of the SQLite files, one per service. Made if missing; one process at a time.
     #[arg(long, env = "OXCART_DATA_DIR", default_value = "data", value_name = "DIR")]
-    pub data_dir: PathBuf,
+    pub data_dir: String,
 
     /// Database in place of the data folder: `postgres://USER@HOST/NAME`, where each service makes a
     /// schema of its own, or `memory:`, which is lost at exit.
@@ -71,7 +71,7 @@ impl DataArgs {
     /// begins with the built-in catalogue.
     #[must_use]
     pub fn settings(&self) -> Settings {
-        let files = || Databases::Sqlite(self.data_dir.clone());
+        let files = || Databases::Sqlite(PathBuf::from(&self.data_dir));
         let settings = Settings::new(self.database.clone().unwrap_or_else(files));
         settings.with_flags(Service::Catalog, ["--load-built-in"])
     }

@@ -87,8 +87,10 @@ fn a_second_visit_finds_what_the_first_left_and_buys_it() {
 fn one_seed_plays_one_visit_and_each_user_has_carts_of_its_own() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let first = demo(one.path(), &["--seed", "7", "--user", "grace"]);
-    let second = demo(two.path(), &["--seed", "7", "--user", "grace"]);
+    let odd = two.path().join("50%25 of what? #1");
+    let second = demo(&odd, &["--seed", "7", "--user", "grace"]);
     assert_eq!(goods(&first), goods(&second));
+    assert!(odd.join("cart.sqlite3").exists());
     let other = demo(one.path(), &["--purchase", "--user", "bob"]);
     assert!(other.contains("Carts that bob has not purchased: none"), "{other}");
     assert!(other.contains("Purchases of bob, at the prices paid: none"), "{other}");

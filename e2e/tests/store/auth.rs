@@ -3,13 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use oxcart::{Databases, Service, Settings, Store, client};
-use oxcart_proto::{
-    common::CheckoutState,
-    controller::{CreateCartRequest, GetStorefrontRequest},
-};
+use oxcart_proto::{common::CheckoutState, controller::CreateCartRequest};
 use secrecy::ExposeSecret as _;
 use service_kit::{Reason, Sources, error, testing::TestIssuer};
-use tonic::{Code, Status};
+use tonic::{Code, Status, transport::Channel};
 
 use crate::{
     calls::{Calls, rpcs},
@@ -94,9 +91,11 @@ async fn a_token_that_was_good_is_refused_once_it_has_expired() {
     let mut alice = client::Shopper::new(&url, &token, sources.clone()).unwrap();
     alice.controller().create_cart(CreateCartRequest::default()).await.unwrap();
     sources.advance(Duration::from_mins(16));
-    let status =
-        alice.controller().get_storefront(GetStorefrontRequest::default()).await.unwrap_err();
-    assert_eq!(reason(&status), Reason::TokenInvalid);
+    let channel = Channel::from_shared(url).unwrap().connect().await.unwrap();
+    let header = format!("Bearer {}", token.expose_secret());
+    for (name, outcome) in Calls::new(channel, Some(&header)).all(NOBODYS, NOBODYS).await {
+        assert_eq!(reason(&outcome.expect_err(name)), Reason::TokenInvalid, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -163,7 +163,9 @@ impl Wiring {
         match &self.settings.databases {
             Databases::Memory => "memory:".to_owned(),
             Databases::Sqlite(folder) => {
-                format!("sqlite:{}", folder.join(format!("{service}.sqlite3")).display())
+                let path = folder.join(format!("{service}.sqlite3")).display().to_string();
+                // These mean something in a URL.
+                format!("sqlite:{}", path.replace('%', "%25").replace('?', "%3F"))
             }
             Databases::Postgres(url) => url.clone(),
         }
