@@ -5,14 +5,19 @@
 mod failure;
 mod postgres;
 mod sqlite;
+mod wait;
 
-use std::{borrow::Cow, path::PathBuf};
+use std::{path::PathBuf, time::Duration};
 
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
     PgPool, SqlSafeStr as _,
     migrate::{MigrateError, MigrationType, Migrator},
 };
 use time::{OffsetDateTime, PrimitiveDateTime};
+use tokio_util::sync::CancellationToken;
+
+use crate::secret::{self, SecretError};
 
 pub use failure::Failure;
 pub use sqlite::Sqlite;
@@ -24,6 +29,21 @@ pub struct DatabaseArgs {
     /// or `memory:` (lost at exit). Default: a SQLite file named after the service in the folder `data`
     #[arg(long, env = "OXCART_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
+
+    /// File whose only line is the database's URL, instead of the URL itself: it may hold a password
+    #[arg(long, env = "OXCART_DATABASE_URL_FILE", value_name = "FILE")]
+    #[arg(conflicts_with = "database_url")]
+    pub database_url_file: Option<PathBuf>,
+
+    /// Seconds that a PostgreSQL server which cannot be reached is waited for at start, from 0 to 3600
+    #[arg(
+        long,
+        env = "OXCART_DATABASE_WAIT_SECONDS",
+        default_value_t = 30,
+        value_name = "SECONDS"
+    )]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=3_600))]
+    pub database_wait_seconds: u64,
 
     /// Schema for this service's tables, PostgreSQL only: 1 to 63 of a-z 0-9 _. Default: the service's name
     #[arg(long, env = "OXCART_DATABASE_SCHEMA", value_name = "NAME")]
@@ -40,12 +60,36 @@ impl DatabaseArgs {
     /// schema's name.
     ///
     /// # Errors
-    /// See [`Database::open`].
+    /// See [`Database::open`]; and [`OpenError::Secret`].
     pub async fn open(&self, service: &str) -> Result<Database, OpenError> {
-        let default_url = || Cow::Owned(format!("sqlite:data/{service}.sqlite3"));
-        let url = self.database_url.as_deref().map_or_else(default_url, Cow::Borrowed);
+        let default_url = || format!("sqlite:data/{service}.sqlite3").into();
+        let url = self.url()?.unwrap_or_else(default_url);
         let schema = self.database_schema.as_deref().unwrap_or(service);
-        Database::open(&url, schema, self.database_max_connections).await
+        Database::open(url.expose_secret(), schema, self.database_max_connections).await
+    }
+
+    /// Waits until a PostgreSQL server answers, for [`Self::database_wait_seconds`] at most. Any other
+    /// database is there or is not. Done before a port is taken, so that nobody calls a service that
+    /// has no database yet.
+    ///
+    /// # Errors
+    /// [`OpenError::Connect`] at the end of the time, and at once for what time does not mend, such as
+    /// a wrong password; [`OpenError::Stopped`] when `shutdown` is cancelled.
+    pub async fn wait(&self, shutdown: &CancellationToken) -> Result<(), OpenError> {
+        let limit = Duration::from_secs(self.database_wait_seconds);
+        match self.url()? {
+            Some(url) if url.expose_secret().starts_with("postgres") => {
+                wait::wait(url.expose_secret(), limit, shutdown).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn url(&self) -> Result<Option<SecretString>, OpenError> {
+        match &self.database_url_file {
+            Some(path) => Ok(Some(secret::read("database-url-file", path)?)),
+            None => Ok(self.database_url.as_deref().map(Into::into)),
+        }
     }
 }
 
@@ -93,6 +137,15 @@ pub enum OpenError {
         name: String,
         /// What the driver said.
         source: sqlx::Error,
+    },
+    /// The file that holds the URL does not give it.
+    #[error("the database has no URL")]
+    Secret(#[from] SecretError),
+    /// The process was told to stop before the server could be reached.
+    #[error("told to stop while the database {name} could not be reached")]
+    Stopped {
+        /// The server's host, port and database.
+        name: String,
     },
     /// A migration failed, or the database was migrated by another version of the service.
     #[error("cannot migrate the database")]
@@ -204,6 +257,7 @@ pub fn from_micros(micros: i64) -> OffsetDateTime {
 
 #[cfg(all(test, feature = "testing"))]
 mod tests {
+    use clap::Parser as _;
     use sqlx::Row as _;
 
     use super::*;
@@ -240,6 +294,28 @@ mod tests {
         assert!(message("postgres://h:port/x", "cart").await.contains("database URL is not valid"));
         assert!(message("postgres://h/x", "Cart; drop").await.contains("database schema must be"));
         assert!(message("postgres://127.0.0.1:1/x", "cart").await.contains("127.0.0.1:1/x"));
+    }
+
+    #[derive(Debug, clap::Parser)]
+    struct Config {
+        #[command(flatten)]
+        database: DatabaseArgs,
+    }
+
+    #[tokio::test]
+    async fn the_url_may_be_kept_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("url");
+        std::fs::write(&path, "memory:\n").unwrap();
+        let flag = format!("--database-url-file={}", path.display());
+        let args = Config::try_parse_from(["cart-svc", &flag]).unwrap().database;
+        args.wait(&CancellationToken::new()).await.unwrap();
+        assert!(matches!(args.open("cart").await.unwrap(), Database::Memory));
+        let both = Config::try_parse_from(["cart-svc", &flag, "--database-url=memory:"]);
+        assert!(both.unwrap_err().to_string().contains("--database-url-file"));
+        std::fs::remove_file(path).unwrap();
+        let missing = crate::error::chain(&args.open("cart").await.unwrap_err());
+        assert!(missing.contains("--database-url-file cannot read"), "{missing}");
     }
 
     #[tokio::test]

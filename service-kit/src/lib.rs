@@ -12,11 +12,14 @@ mod harness;
 pub mod metrics;
 pub mod page;
 pub mod run;
+pub mod secret;
 pub mod server;
 pub mod source;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod version;
 
 pub use error::Reason;
 pub use source::Sources;
+pub use version::version;

@@ -4,6 +4,7 @@ use std::{
     error::Error,
     future::Future,
     io::{self, Write as _},
+    net::SocketAddr,
     process::ExitCode,
     time::Duration,
 };
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::chain,
+    server,
     telemetry::{self, TelemetryArgs},
 };
 
@@ -56,6 +58,21 @@ where
     });
     runtime.shutdown_timeout(TEARDOWN);
     ended
+}
+
+/// Asks the server of the process `name` on `listen` for its health: exits with 0 if it is ready, and
+/// otherwise with 1 and one sentence that says why. For a container's health check, which runs the
+/// service's own program: its image holds no other.
+#[must_use]
+pub fn check_health(name: &str, listen: SocketAddr) -> ExitCode {
+    let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(name, &error),
+    };
+    match runtime.block_on(server::probe(listen)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(name, &error),
+    }
 }
 
 async fn watch(mut interrupt: Signal, mut terminate: Signal, shutdown: CancellationToken) {

@@ -7,6 +7,7 @@ mod bind;
 mod health;
 mod layers;
 mod mend;
+mod probe;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -31,6 +32,7 @@ use layers::{Completion, Places, Shutdown};
 
 pub use args::ServerArgs;
 pub use bind::{BindError, bind};
+pub use probe::{Unhealthy, probe};
 
 /// How often a connection is pinged, and how long the answer may take.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);

@@ -47,7 +47,8 @@ impl Failure {
     }
 }
 
-fn is_passing(error: &sqlx::Error) -> bool {
+/// Whether it is likely to work in a moment.
+pub(super) fn is_passing(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)

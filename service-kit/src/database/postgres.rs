@@ -31,12 +31,7 @@ pub(super) async fn open(
         return Err(OpenError::InvalidSchema);
     }
     let options = PgConnectOptions::from_str(url).map_err(OpenError::InvalidUrl)?;
-    let name = format!(
-        "{}:{}/{}",
-        options.get_host(),
-        options.get_port(),
-        options.get_database().unwrap_or_default()
-    );
+    let name = name(&options);
     let failed = |source| OpenError::Connect { name: name.clone(), source };
     let options =
         options.application_name(schema).options(SESSION).options([("search_path", schema)]);
@@ -51,6 +46,12 @@ pub(super) async fn open(
         .max_lifetime(MAX_LIFETIME)
         .after_release(|connection, _| Box::pin(is_outside_transaction(connection)));
     pool.connect_with(options).await.map_err(failed)
+}
+
+/// What people know the database by. Neither the role nor its password.
+pub(super) fn name(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or_default();
+    format!("{}:{}/{database}", options.get_host(), options.get_port())
 }
 
 /// Makes the schema if there is none. Looks first, because a role that may use a schema need not
