@@ -19,7 +19,10 @@ use service_kit::{
     channel::{self, InvalidUrl},
     server::{BindError, ServeError, Server},
 };
-use tokio::{net::TcpListener, time::Instant};
+use tokio::{
+    net::TcpListener,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
@@ -99,8 +102,19 @@ pub async fn serve_with(
         stop.cancelled().await;
         Instant::now()
     };
-    let (ended, began, ()) = tokio::join!(serving, noting, recovery.run(stop.clone()));
-    drain(&driver, began + config.drain()).await;
+    let limit = config.drain();
+    let recovering = async {
+        let finishing = async {
+            stop.cancelled().await;
+            sleep(limit).await;
+        };
+        tokio::select! {
+            () = recovery.run(stop.clone()) => {}
+            () = finishing => tracing::warn!("the controller stops in the middle of recovery"),
+        }
+    };
+    let (ended, began, ()) = tokio::join!(serving, noting, recovering);
+    drain(&driver, began + limit).await;
     Ok(ended?)
 }
 

@@ -60,7 +60,8 @@ impl Recovery {
         Self { carts, driver, settings, worker, sources }
     }
 
-    /// Works until `shutdown`. A round that has begun is finished, which takes seconds at most.
+    /// Works until `shutdown`. A round that has begun is finished; dropping it is as safe, the lease
+    /// brings back what it leaves.
     pub async fn run(self, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
             let leased = self.round().await;

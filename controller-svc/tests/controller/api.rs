@@ -19,7 +19,7 @@ use service_kit::{
     error::{bad_fields, detail, info},
     testing::TestIssuer,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Code, Request, Response, Status, transport::Channel};
 
@@ -33,6 +33,7 @@ struct Store {
     issuer: TestIssuer,
     client: ControllerServiceClient<Channel>,
     shutdown: CancellationToken,
+    served: JoinHandle<()>,
     _stop: DropGuard,
 }
 
@@ -55,9 +56,9 @@ impl Store {
             shutdown.clone(),
             Sources::system(),
         );
-        tokio::spawn(async move { serve.await.unwrap() });
+        let served = tokio::spawn(async move { serve.await.unwrap() });
         let client = ControllerServiceClient::connect(format!("http://{address}")).await.unwrap();
-        Self { world, issuer, client, _stop: shutdown.clone().drop_guard(), shutdown }
+        Self { world, issuer, client, served, _stop: shutdown.clone().drop_guard(), shutdown }
     }
 
     /// A request of Alice's.
@@ -385,6 +386,20 @@ async fn a_watch_ends_when_the_controller_shuts_down() {
     changes.message().await.unwrap().unwrap();
     store.shutdown.cancel();
     assert_eq!(changes.message().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_recovery_that_hangs_does_not_keep_the_controller_from_stopping() {
+    let store = Store::start_with(&[
+        "--drain-seconds=1",
+        "--recovery-interval-ms=1",
+        "--checkout-call-ms=60000",
+    ])
+    .await;
+    store.world.fakes.fail_always(Call::Lease, Some(Fault::HangsBefore));
+    store.world.fakes.until_hanging().await;
+    store.shutdown.cancel();
+    tokio::time::timeout(Duration::from_secs(20), store.served).await.unwrap().unwrap();
 }
 
 #[tokio::test]
