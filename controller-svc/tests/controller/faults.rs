@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use controller_svc::{
-    app::{AppError, checkout::Pace},
-    clients::{CallError, CheckoutName},
+    app::{
+        AppError,
+        checkout::{Pace, Run},
+    },
+    clients::{CallError, CheckoutName, PaymentToken},
     domain::{
         cart::CartState,
         checkout::{Checkout, CheckoutState, DeclineReason, Failure},
     },
 };
 use service_kit::Reason;
+use tokio::time::Instant;
 
 use super::{
     saga::eventually,
@@ -229,6 +233,61 @@ async fn the_recovery_loop_finishes_what_is_overdue_and_stops() {
     running.await.unwrap();
 }
 
+#[tokio::test]
+async fn a_driver_that_stood_still_meanwhile_changes_nothing() {
+    for (fault, token, end) in [
+        (Fault::Lost, "tok_visa", Some(CANCELLED)),
+        (Fault::AnswerLost, "tok_visa", None),
+        (Fault::AnswerLost, "tok_declined", Some(DECLINED)),
+    ] {
+        let world = World::new();
+        let controller = world.controller(1, impatient());
+        world.fakes.fail_next(Call::Charge, fault);
+        let stale = controller.buy(&world, "r1", token).await.unwrap();
+        assert_eq!(stale.state, CheckoutState::Pending);
+        world.recover().await;
+        let (ended, cart) = (stored(&world), world.cart_now());
+        assert!(end.map_or(is_paid(&ended), |end| ended.state == end), "{fault:?} {token}");
+
+        // It goes on with what it knew, and still believes that it may charge.
+        let window_ends = Instant::now() + Duration::from_secs(8);
+        let token = Some((PaymentToken(token.into()), window_ends));
+        let run = Run { token, patience: Duration::from_secs(1) };
+        let charges = world.fakes.made(Call::Charge);
+        let told = controller.app.checkouts.driver().drive(&stale, run).await.unwrap();
+        assert_eq!(world.fakes.made(Call::Charge), charges + 1);
+        assert_eq!((told.state, world.cart_now()), (ended.state, cart));
+        world.fakes.books().check();
+    }
+}
+
+#[tokio::test]
+async fn two_workers_with_one_checkout_bring_it_to_one_end() {
+    for (fault, token) in [
+        (Fault::Lost, "tok_visa"),
+        (Fault::AnswerLost, "tok_visa"),
+        (Fault::AnswerLost, "tok_declined"),
+    ] {
+        let world = World::new();
+        let (one, other) = (world.controller(1, impatient()), world.controller(2, impatient()));
+        world.fakes.fail_next(Call::Charge, fault);
+        let pending = one.buy(&world, "r1", token).await.unwrap();
+        let run = Run { token: None, patience: Duration::from_secs(1) };
+        let (first, second) = tokio::join!(
+            one.app.checkouts.driver().drive(&pending, run.clone()),
+            other.app.checkouts.driver().drive(&pending, run),
+        );
+        assert_eq!(world.fakes.made(Call::Resolve), 2, "both were at it");
+        let ended = stored(&world);
+        assert!(ended.is_decided());
+        assert_eq!(
+            [first.unwrap().state, second.unwrap().state],
+            [ended.state.clone(), ended.state]
+        );
+        world.fakes.books().check();
+    }
+}
+
 /// Kills a controller, as `kill -9` does, while a call hangs before or after it took effect.
 fn kill_at(world: &World, token: &'static str, call: Call, fault: Fault) {
     world.fakes.fail_next(call, fault);
@@ -282,6 +341,22 @@ fn killed_between_decline_and_unmark_the_cart_opens_again() {
     ] {
         let (world, end) = recover_after_kill("tok_declined", call, fault);
         assert_eq!((end, world.state()), (DECLINED, CartState::Open), "{call:?} {fault:?}");
+    }
+}
+
+#[test]
+fn killed_while_the_processor_decides_the_purchase_ends_as_it_says() {
+    for (token, end) in [("tok_slow", CartState::Paid), ("tok_slow_declined", CartState::Open)] {
+        let world = World::new();
+        kill_at(&world, token, Call::Charge, Fault::Hangs);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        world.let_leases_end();
+        assert_eq!(runtime.block_on(world.controller(2, impatient()).recovery.round()), 1);
+        assert_eq!(world.state(), CartState::Pending, "nobody knows yet");
+        world.fakes.books().settle();
+        runtime.block_on(world.recover());
+        assert_eq!(world.state(), end);
+        world.fakes.books().check();
     }
 }
 
