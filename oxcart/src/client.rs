@@ -2,7 +2,7 @@
 //!
 //! It knows only the contract, as any client does. Deliberately absent: what it buys.
 
-use std::{error::Error, fmt, time::Duration};
+use std::time::Duration;
 
 use oxcart_proto::{
     common::{CartFilter, CheckoutState, Item},
@@ -40,13 +40,16 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 const PAGE_SIZE: i32 = 200;
 
 /// Why the client could not go on.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The address is no URL.
-    Address(tonic::transport::Error),
+    #[error("the address of the store is no URL")]
+    Address(#[source] tonic::transport::Error),
     /// The token cannot be sent in a header.
+    #[error("the identity provider's token is no token")]
     Token,
-    /// The store refused a call, or did not answer.
+    /// The store refused a call, or did not answer. Shown without what is for programs.
+    #[error("cannot {what}: {}", status.message())]
     Refused {
         /// What the client wanted.
         what: &'static str,
@@ -54,28 +57,8 @@ pub enum ClientError {
         status: Box<Status>,
     },
     /// A checkout stayed pending for longer than the store promises.
+    #[error("the checkout is still pending, look again later")]
     Undecided,
-}
-
-impl fmt::Display for ClientError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(_) => f.write_str("the address of the store is no URL"),
-            Self::Token => f.write_str("the identity provider's token is no token"),
-            // Status prints its metadata and details, which are for programs.
-            Self::Refused { what, status } => write!(f, "cannot {what}: {}", status.message()),
-            Self::Undecided => f.write_str("the checkout is still pending, look again later"),
-        }
-    }
-}
-
-impl Error for ClientError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Address(source) => Some(source),
-            _ => None,
-        }
-    }
 }
 
 /// How a user of the built-in identity provider signs in.
