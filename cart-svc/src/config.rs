@@ -12,7 +12,7 @@ use crate::{app::Timing, domain::Limits};
 
 /// Carts and the record of their checkouts.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "cart-svc", version)]
+#[command(name = "cart-svc", version = service_kit::version())]
 pub struct Config {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, env = "OXCART_LISTEN", default_value = "127.0.0.1:50052", value_name = "ADDR")]
@@ -46,6 +46,10 @@ pub struct Config {
     /// Migrate the database and exit
     #[arg(long)]
     pub migrate_only: bool,
+
+    /// Ask the server on the listening address whether it is ready: exit with 0 if so, with 1 if not
+    #[arg(long)]
+    pub check_health: bool,
 
     /// Limits of the server.
     #[command(flatten)]

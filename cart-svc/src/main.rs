@@ -9,11 +9,15 @@ use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
     let config = Config::parse();
+    if config.check_health {
+        return run::check_health("cart-svc", config.listen);
+    }
     let telemetry = config.telemetry.clone();
     run::run("cart-svc", &telemetry, |shutdown| start(config, shutdown))
 }
 
 async fn start(config: Config, shutdown: CancellationToken) -> Result<(), RunError> {
+    config.database.wait(&shutdown).await?;
     if config.migrate_only {
         cart_svc::migrate(&config).await?.close().await;
         return Ok(());

@@ -9,7 +9,7 @@ use service_kit::{
 
 /// Serves the catalogue: the items for sale, their descriptions and prices
 #[derive(Debug, Clone, clap::Parser)]
-#[command(name = "catalog-svc", version)]
+#[command(name = "catalog-svc", version = service_kit::version())]
 pub struct Config {
     /// Address and port to listen on
     #[arg(long, env = "OXCART_LISTEN", default_value = "127.0.0.1:50051", value_name = "ADDRESS")]
@@ -26,6 +26,10 @@ pub struct Config {
     /// Bring the database's schema up to date and exit
     #[arg(long)]
     pub migrate_only: bool,
+
+    /// Ask the server on the listening address whether it is ready: exit with 0 if so, with 1 if not
+    #[arg(long)]
+    pub check_health: bool,
 
     /// Where the items are kept.
     #[command(flatten)]

@@ -60,6 +60,7 @@ pub async fn run(
     shutdown: CancellationToken,
     sources: Sources,
 ) -> Result<(), RunError> {
+    config.database.wait(&shutdown).await?;
     if config.migrate_only {
         open(&config).await?.close().await;
         return Ok(());

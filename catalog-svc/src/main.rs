@@ -8,6 +8,9 @@ use service_kit::Sources;
 
 fn main() -> ExitCode {
     let config = Config::parse();
+    if config.check_health {
+        return service_kit::run::check_health("catalog-svc", config.listen);
+    }
     let telemetry = config.telemetry.clone();
     service_kit::run::run("catalog-svc", &telemetry, |shutdown| {
         catalog_svc::run(config, shutdown, Sources::system())

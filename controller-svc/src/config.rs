@@ -1,16 +1,21 @@
 //! What can be set, by flag or environment. The only place that reads the environment.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Parser;
 use secrecy::SecretString;
-use service_kit::{auth::AuthArgs, server::ServerArgs, telemetry::TelemetryArgs};
+use service_kit::{
+    auth::AuthArgs,
+    secret::{self, SecretError},
+    server::ServerArgs,
+    telemetry::TelemetryArgs,
+};
 
 use crate::app::{checkout::Pace, recovery::RecoverySettings};
 
 /// What a shop's client talks to: items, carts and checkout.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "controller-svc", version)]
+#[command(name = "controller-svc", version = service_kit::version())]
 pub struct Config {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, env = "OXCART_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
@@ -37,7 +42,13 @@ pub struct Config {
 
     /// The controller's secret at the issuer
     #[arg(long, env = "OXCART_CLIENT_SECRET", hide_env_values = true, value_name = "SECRET")]
-    pub client_secret: SecretString,
+    #[arg(required_unless_present = "client_secret_file")]
+    pub client_secret: Option<SecretString>,
+
+    /// File whose only line is the controller's secret at the issuer, instead of the secret itself
+    #[arg(long, env = "OXCART_CLIENT_SECRET_FILE", conflicts_with = "client_secret")]
+    #[arg(value_name = "FILE")]
+    pub client_secret_file: Option<PathBuf>,
 
     /// The longest that a checkout is waited for before the answer is "pending", in milliseconds
     #[arg(long, env = "OXCART_CHECKOUT_ANSWER_MS", default_value_t = 8_000, value_name = "MS")]
@@ -75,6 +86,10 @@ pub struct Config {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
     pub recovery_batch: u32,
 
+    /// Ask the server on the listening address whether it is ready: exit with 0 if so, with 1 if not
+    #[arg(long)]
+    pub check_health: bool,
+
     /// Limits of the server.
     #[command(flatten)]
     pub server: ServerArgs,
@@ -103,6 +118,19 @@ impl Config {
         }
     }
 
+    /// The controller's secret at the issuer.
+    ///
+    /// # Errors
+    /// [`SecretError`] if the file that holds it does not give it.
+    pub fn client_secret(&self) -> Result<SecretString, SecretError> {
+        match (&self.client_secret, &self.client_secret_file) {
+            (Some(secret), _) => Ok(secret.clone()),
+            (None, Some(path)) => secret::read("client-secret-file", path),
+            // The command line does not let this pass.
+            (None, None) => Ok(SecretString::default()),
+        }
+    }
+
     /// How recovery goes about it.
     #[must_use]
     pub const fn recovery(&self) -> RecoverySettings {
@@ -126,6 +154,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+    use secrecy::ExposeSecret as _;
 
     use super::*;
 
@@ -148,5 +177,18 @@ mod tests {
     fn the_secret_is_not_shown() {
         let config = Config::parse_from(["controller-svc", "--client-secret=hunter2"]);
         assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_secret_comes_from_a_file_or_from_the_flag_and_not_from_both() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, "hunter2\n").unwrap();
+        let file = format!("--client-secret-file={}", path.display());
+        let config = Config::try_parse_from(["controller-svc", &file]).unwrap();
+        assert_eq!(config.client_secret().unwrap().expose_secret(), "hunter2");
+        let both = ["controller-svc", &file, "--client-secret=x"];
+        assert!(Config::try_parse_from(both).is_err());
+        assert!(Config::try_parse_from(["controller-svc"]).is_err());
     }
 }

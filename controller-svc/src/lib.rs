@@ -17,6 +17,7 @@ use service_kit::{
     Sources,
     auth::{Authenticator, ServiceIdentity},
     channel::{self, InvalidUrl},
+    secret::SecretError,
     server::{BindError, ServeError, Server},
 };
 use tokio::{
@@ -47,6 +48,9 @@ pub enum RunError {
         /// What is wrong with it.
         source: InvalidUrl,
     },
+    /// The controller has no secret to show to the issuer.
+    #[error("the controller cannot identify itself")]
+    Secret(#[from] SecretError),
     /// The address cannot be used.
     #[error("the controller has no address")]
     Bind(#[from] BindError),
@@ -58,7 +62,7 @@ pub enum RunError {
 /// Serves on `listener` until `shutdown`, then finishes what is under way, within limits.
 ///
 /// # Errors
-/// [`RunError::Url`], [`RunError::Serve`].
+/// [`RunError::Url`], [`RunError::Secret`], [`RunError::Serve`].
 pub async fn serve(
     config: Config,
     listener: TcpListener,
@@ -132,7 +136,7 @@ fn services(config: &Config, sources: &Sources) -> Result<Services, RunError> {
     let identity = ServiceIdentity::new(
         &config.auth.issuer,
         &config.client_id,
-        config.client_secret.clone(),
+        config.client_secret()?,
         sources.clone(),
     );
     let catalog = connect("catalog-url", &config.catalog_url)?;

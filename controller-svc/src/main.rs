@@ -9,6 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
     let config = Config::parse();
+    if config.check_health {
+        return run::check_health("controller-svc", config.listen);
+    }
     let telemetry = config.telemetry.clone();
     run::run("controller-svc", &telemetry, |shutdown| start(config, shutdown))
 }

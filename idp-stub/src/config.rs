@@ -8,7 +8,7 @@ use crate::app::Policy;
 
 /// A small identity provider for development: users, service tokens, OIDC discovery
 #[derive(Debug, Clone, clap::Parser)]
-#[command(name = "idp-stub", version)]
+#[command(name = "idp-stub", version = service_kit::version())]
 pub struct Config {
     /// Address for gRPC; port 0 takes a free one
     #[arg(long, env = "OXCART_LISTEN", default_value = "127.0.0.1:50053", value_name = "ADDR")]
@@ -55,6 +55,10 @@ pub struct Config {
     /// Bring the database up to date and end
     #[arg(long)]
     pub migrate_only: bool,
+
+    /// Ask the server on the listening address whether it is ready: exit with 0 if so, with 1 if not
+    #[arg(long)]
+    pub check_health: bool,
 
     /// Where users, clients, keys and sessions are kept
     #[command(flatten)]

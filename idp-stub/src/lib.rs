@@ -81,6 +81,7 @@ pub enum IdpServeError {
 /// # Errors
 /// [`IdpServeError`].
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), IdpServeError> {
+    config.database.wait(&shutdown).await?;
     if config.migrate_only {
         open_database(&config).await?.close().await;
         return Ok(());

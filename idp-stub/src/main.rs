@@ -7,6 +7,9 @@ use idp_stub::{Config, NAME};
 
 fn main() -> ExitCode {
     let config = Config::parse();
+    if config.check_health {
+        return service_kit::run::check_health(NAME, config.listen);
+    }
     let telemetry = config.telemetry.clone();
     service_kit::run::run(NAME, &telemetry, |shutdown| idp_stub::run(config, shutdown))
 }

@@ -11,7 +11,7 @@ use crate::domain::acquirer::Delays;
 
 /// The simulated payment processor: test cards, scripted trouble, and one outcome per key for ever.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "payment-stub", version)]
+#[command(name = "payment-stub", version = service_kit::version())]
 pub struct Config {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, env = "OXCART_LISTEN", default_value = "127.0.0.1:50054", value_name = "ADDR")]
@@ -41,6 +41,10 @@ pub struct Config {
     /// Migrate the database and exit
     #[arg(long)]
     pub migrate_only: bool,
+
+    /// Ask the server on the listening address whether it is ready: exit with 0 if so, with 1 if not
+    #[arg(long)]
+    pub check_health: bool,
 
     /// Limits of the server.
     #[command(flatten)]

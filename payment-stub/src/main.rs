@@ -9,11 +9,15 @@ use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
     let config = Config::parse();
+    if config.check_health {
+        return run::check_health("payment-stub", config.listen);
+    }
     let telemetry = config.telemetry.clone();
     run::run("payment-stub", &telemetry, |shutdown| start(config, shutdown))
 }
 
 async fn start(config: Config, shutdown: CancellationToken) -> Result<(), RunError> {
+    config.database.wait(&shutdown).await?;
     if config.migrate_only {
         payment_stub::migrate(&config).await?.close().await;
         return Ok(());
