@@ -156,7 +156,7 @@ impl Signer {
     /// A token that says `claims`.
     ///
     /// # Errors
-    /// [`KeyError`].
+    /// If the signature cannot be made.
     pub fn sign(&self, claims: &impl Serialize) -> Result<String, KeyError> {
         let key = self.keys.last().ok_or(KeyError::None)?;
         let header =
