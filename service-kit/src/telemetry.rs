@@ -175,7 +175,7 @@ fn resource(name: &'static str) -> Resource {
     let instance = Sources::system().uuid_v7().to_string();
     Resource::builder()
         .with_service_name(name)
-        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .with_attribute(KeyValue::new("service.version", crate::version()))
         .with_attribute(KeyValue::new("service.instance.id", instance))
         .build()
 }

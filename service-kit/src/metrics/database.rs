@@ -85,6 +85,10 @@ pub fn watch(server: &'static str, database: &Database) -> Watched {
         ],
         Database::Postgres(pool) => vec![("postgres", AnyPool::Postgres(pool.clone()))],
     };
+    // Shown as 0, so that the first failure is seen as a change.
+    for kind in ["no_connection", "unavailable", "broken"] {
+        FAILURES.add(0, [kind]);
+    }
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
     watched().extend(pools.into_iter().map(|(name, pool)| (id, Entry { server, name, pool })));
     Watched(id)

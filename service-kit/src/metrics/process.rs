@@ -66,7 +66,7 @@ pub(super) fn observe(meter: &Meter) {
     let build = meter.u64_observable_gauge(BUILD_INFO.name).with_description(BUILD_INFO.help);
     build
         .with_callback(|observer| {
-            observer.observe(1, &[KeyValue::new("version", env!("CARGO_PKG_VERSION"))]);
+            observer.observe(1, &[KeyValue::new("version", crate::version())]);
         })
         .build();
 }

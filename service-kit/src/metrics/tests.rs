@@ -177,7 +177,7 @@ async fn a_scrape_shows_every_metric_of_the_process_with_its_kind_and_meaning() 
     {
         assert!(value(name, &[]).is_some_and(|value| value > 1.0), "{name}: {text}");
     }
-    let version = [("version", env!("CARGO_PKG_VERSION"))];
+    let version = [("version", crate::version())];
     assert_eq!(value("build_info", &version), Some(1.0));
     let elsewhere = reqwest::get(format!("http://{}/", scrape.addr)).await.unwrap();
     assert_eq!(elsewhere.status(), 404);
