@@ -15,7 +15,8 @@ mod verify;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
+use clap::builder::NonEmptyStringValueParser;
+use http::{HeaderMap, HeaderName, Uri, header::AUTHORIZATION};
 use tonic::{
     Status,
     metadata::{Ascii, MetadataValue, errors::InvalidMetadataValue},
@@ -47,21 +48,33 @@ pub struct AuthArgs {
         default_value = "http://127.0.0.1:8081",
         value_name = "URL"
     )]
+    #[arg(value_parser = web_url)]
     pub issuer: String,
 
     /// Audience of users' tokens
     #[arg(long, env = "OXCART_USER_AUDIENCE", default_value = "oxcart", value_name = "NAME")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub user_audience: String,
 
     /// Audience of services' tokens
     #[arg(long, env = "OXCART_SERVICE_AUDIENCE", default_value = "oxcart-internal")]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub service_audience: String,
 
     /// Where people sign in, as callers without a token are told: the identity provider's gRPC address
     #[arg(long, env = "OXCART_SIGN_IN", default_value = "http://127.0.0.1:50053")]
-    #[arg(value_name = "URL")]
+    #[arg(value_name = "URL", value_parser = web_url)]
     pub sign_in: String,
+}
+
+/// Taken as it is written: issuers are compared letter by letter.
+fn web_url(text: &str) -> Result<String, &'static str> {
+    let uri: Option<Uri> = text.parse().ok();
+    let is_web = uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.authority().is_some_and(|host| !host.as_str().contains('@'))
+    });
+    if is_web { Ok(text.to_owned()) } else { Err("must read http://HOST:PORT or https://HOST") }
 }
 
 /// Verifies the tokens of calls. A clone shares the keys.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::Parser as _;
 use futures_util::future::join_all;
 use secrecy::SecretString;
 use serde_json::json;
@@ -295,4 +296,29 @@ async fn a_discovery_document_of_another_issuer_is_not_believed() {
     let identity = ServiceIdentity::new(&other, "controller", secret, house.sources.clone());
     assert!(identity.bearer().await.is_err());
     assert_eq!(house.issuer.token_requests(), 0);
+}
+
+#[derive(Debug, clap::Parser)]
+struct Flags {
+    #[command(flatten)]
+    auth: AuthArgs,
+}
+
+#[test]
+fn a_setting_that_can_trust_nobody_is_refused_by_name() {
+    for (flag, value) in [
+        ("--issuer", "localhost:8081"),
+        ("--issuer", "ftp://idp"),
+        ("--issuer", "http://user:secret@idp"),
+        ("--issuer", ""),
+        ("--sign-in", "over there"),
+        ("--user-audience", ""),
+        ("--service-audience", ""),
+    ] {
+        let refused = Flags::try_parse_from(["cart-svc", &format!("{flag}={value}")]).unwrap_err();
+        assert!(refused.to_string().contains(flag), "{refused}");
+    }
+    let realm = "https://idp.example/realms/shop/";
+    let flags = Flags::try_parse_from(["cart-svc", "--issuer", realm]).unwrap();
+    assert_eq!(flags.auth.issuer, realm);
 }
