@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
+    io::ErrorKind,
     path::Path,
     str::FromStr as _,
     sync::Arc,
@@ -36,6 +37,7 @@ impl Sqlite {
         let options = SqliteConnectOptions::from_str(url).map_err(OpenError::InvalidUrl)?;
         let path = options.get_filename().to_owned();
         let lock = lock_file(&path)?;
+        check_writable(&path)?;
         let failed = |source| OpenError::Connect { name: path.display().to_string(), source };
 
         // FULL: with NORMAL a power failure loses acknowledged commits in WAL mode.
@@ -86,6 +88,18 @@ async fn is_outside_transaction(connection: &mut SqliteConnection) -> Result<boo
     Ok(outside)
 }
 
+/// SQLite opens a file that may not be written for reading, without a word: the service would be ready
+/// and refuse every change. Asked while nobody in this process has the file open, for closing it drops
+/// the locks that SQLite holds.
+fn check_writable(database: &Path) -> Result<(), OpenError> {
+    match OpenOptions::new().write(true).open(database) {
+        Err(source) if source.kind() != ErrorKind::NotFound => {
+            Err(OpenError::Folder { path: database.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Locks a file beside the database. The system frees it when the process ends, however it ends.
 fn lock_file(database: &Path) -> Result<File, OpenError> {
     let path = database.with_added_extension("lock");
@@ -100,5 +114,24 @@ fn lock_file(database: &Path) -> Result<File, OpenError> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: database.to_owned() }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_written_is_refused_at_the_start() {
+        // A running program may not be written by anybody, not even by root, whom no mode stops.
+        let program = env::current_exe().unwrap();
+        let refused = check_writable(&program).unwrap_err().to_string();
+        assert_eq!(refused, format!("cannot write {}", program.display()));
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("cart.sqlite3").display());
+        Sqlite::open(&url, 1).await.unwrap();
+        assert!(Sqlite::open(&url, 1).await.is_ok(), "one that is there is opened again");
     }
 }
