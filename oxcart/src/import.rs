@@ -46,6 +46,22 @@ pub enum ImportError {
         /// How many.
         count: String,
     },
+    /// The address is none.
+    #[error("--controller must read http://HOST:PORT, not {url:?}")]
+    Address {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        source: ClientError,
+    },
+    /// Nobody answers at the address, or not in gRPC.
+    #[error("cannot reach the store at {url}, is --controller right? {}", status.message())]
+    Unreachable {
+        /// The address.
+        url: String,
+        /// What the transport says.
+        status: Box<Status>,
+    },
     /// Whoever listens at the address does not say where to sign in.
     #[error("{url} does not name an issuer, is it the store's controller?")]
     NoIssuer {
@@ -102,8 +118,11 @@ impl Import<'_> {
         csv: &[u8],
         sources: Sources,
     ) -> Result<ImportItemsResponse, ImportError> {
-        let mut controller = ControllerServiceClient::new(client::connect(self.controller_url)?);
-        let issuer = issuer(&mut controller, self.controller_url).await?;
+        let url = self.controller_url;
+        let channel = client::connect(url)
+            .map_err(|source| ImportError::Address { url: url.to_owned(), source })?;
+        let mut controller = ControllerServiceClient::new(channel);
+        let issuer = issuer(&mut controller, url).await?;
         let identity = ServiceIdentity::new(&issuer, self.client_id, self.client_secret, sources);
         let bearer = identity.bearer().await.map_err(client::refused("sign in"))?;
         let mut request = Request::new(stream::iter(chunks(csv, self.default_currency)));
@@ -124,7 +143,9 @@ async fn issuer(
             let issuer = error::info(&status).and_then(|mut info| info.metadata.remove("issuer"));
             issuer.ok_or_else(no_issuer)
         }
-        Err(status) => Err(client::refused("reach the store")(status).into()),
+        Err(status) => {
+            Err(ImportError::Unreachable { url: url.to_owned(), status: Box::new(status) })
+        }
         Ok(_) => Err(no_issuer()),
     }
 }

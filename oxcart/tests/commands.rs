@@ -245,7 +245,11 @@ fn an_import_without_a_store_says_so() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{address}");
     let output = run(&["import", file.to_str().unwrap(), "--controller", &url]);
-    assert_refused(&output, &["cannot reach the store"]);
+    assert_refused(&output, &["cannot reach the store", &url, "--controller"]);
+    for wrong in ["rubbish", "http:/x", ""] {
+        let output = run(&["import", file.to_str().unwrap(), "--controller", wrong]);
+        assert_refused(&output, &["--controller"]);
+    }
     let output = run(&["import", "no-such.csv"]);
     assert_refused(&output, &["cannot read no-such.csv"]);
 }
