@@ -1,6 +1,8 @@
 //! What every call passes through, from the outside in: trace and log; deadline and completion; the
 //! limit of calls at work; authentication.
 
+mod body;
+
 use std::{sync::Arc, time::Duration};
 
 use axum::{
@@ -56,7 +58,8 @@ impl Completion {
 }
 
 /// Runs the rest in a task of its own, so that a client that hangs up, or a deadline, never drops a
-/// handler between two statements; only the waiting for it ends. A panic ends that task alone.
+/// handler between two statements; only the waiting for it ends, and the request that it may still be
+/// reading. A panic ends that task alone.
 pub(super) async fn run_to_completion(
     State(completion): State<Completion>,
     mut request: Request,
@@ -65,6 +68,7 @@ pub(super) async fn run_to_completion(
     let asked = deadline::read(request.headers()).unwrap_or(completion.default_deadline);
     let limit = asked.min(completion.longest_deadline);
     request.extensions_mut().insert(completion.shutdown.clone());
+    let request = request.map(|body| body::timed(body, limit));
     let max_message_bytes = completion.max_message_bytes;
     let work = async move {
         let response = next.run(request).await;
