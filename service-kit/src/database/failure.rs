@@ -9,8 +9,9 @@ use crate::{error, metrics::database::FAILURES};
 const SQLITE_PASSING: [i64; 6] = [5, 6, 8, 10, 13, 14];
 
 /// PostgreSQL's classes and states for the same: connection lost, serialization failure, deadlock,
-/// out of resources, cancelled or shut down by an operator, read-only after a failover.
-const POSTGRES_PASSING: [&str; 6] = ["08", "40", "53", "57", "58", "25006"];
+/// out of resources, cancelled or shut down by an operator, a row that stayed locked for too long, a
+/// transaction of ours that stood still for too long, read-only after a failover.
+const POSTGRES_PASSING: [&str; 8] = ["08", "40", "53", "57", "58", "55P03", "25P03", "25006"];
 
 /// A statement that the database did not carry out, or did without our learning of it.
 #[derive(Debug, thiserror::Error)]
