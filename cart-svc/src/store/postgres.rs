@@ -195,7 +195,7 @@ impl CartStore for PostgresStore {
     async fn overdue(&self, limit: i64) -> Result<Vec<Overdue>, StoreError> {
         let query = sqlx::query_as::<_, OverdueRow>(OVERDUE).bind(limit);
         let rows = query.fetch_all(&mut *self.acquire().await?).await.map_err(failed)?;
-        rows.into_iter().map(OverdueRow::into_overdue).collect()
+        Ok(row::overdue(rows))
     }
 
     async fn lease(&self, overdue: &Overdue, lease: Duration) -> Result<(), StoreError> {

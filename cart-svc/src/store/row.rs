@@ -166,9 +166,23 @@ impl CheckoutRow {
     }
 }
 
+/// The overdue checkouts that can be read. One that cannot keeps none of the others from being
+/// finished.
+pub(super) fn overdue(rows: Vec<OverdueRow>) -> Vec<Overdue> {
+    let read = |row: OverdueRow| {
+        let id = row.checkout_id;
+        let overdue = row.into_overdue();
+        if overdue.is_err() {
+            tracing::error!(checkout.id = %id, "checkout {id} is overdue and its owner cannot be read");
+        }
+        overdue.ok()
+    };
+    rows.into_iter().filter_map(read).collect()
+}
+
 impl OverdueRow {
     /// What the row stands for.
-    pub(super) fn into_overdue(self) -> Result<Overdue, StoreError> {
+    fn into_overdue(self) -> Result<Overdue, StoreError> {
         let owner = self.owner.parse().map_err(|_| StoreError::Corrupt { what: "checkout" })?;
         let (lease_epoch, attempts) = (self.lease_epoch, self.attempts);
         Ok(Overdue { owner, checkout: self.checkout_id.into(), lease_epoch, attempts })

@@ -193,7 +193,7 @@ impl CartStore for SqliteStore {
     async fn overdue(&self, limit: i64) -> Result<Vec<Overdue>, StoreError> {
         let query = sqlx::query_as::<_, OverdueRow>(OVERDUE).bind(self.now_micros()).bind(limit);
         let rows = query.fetch_all(&mut *self.read().await?).await.map_err(failed)?;
-        rows.into_iter().map(OverdueRow::into_overdue).collect()
+        Ok(row::overdue(rows))
     }
 
     async fn lease(&self, overdue: &Overdue, lease: Duration) -> Result<(), StoreError> {

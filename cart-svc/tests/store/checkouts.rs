@@ -216,6 +216,23 @@ pub async fn outcomes_may_be_repeated_and_are_logged_once(shop: Shop) {
     assert_eq!(shop.read(&frozen).await, paid);
 }
 
+pub async fn a_purchased_cart_is_left_alone_by_late_copies_of_anything(shop: Shop) {
+    let cart = shop.cart(&[("A", 2)]).await;
+    let order = order(&cart, "r1");
+    let first = shop.checkouts.start(&shop.alice, &order).await.unwrap();
+    let paid = shop.confirm(&first).await.unwrap();
+    let bought = shop.read(&cart).await;
+
+    assert_eq!(shop.checkouts.start(&shop.alice, &order).await.unwrap(), paid);
+    assert_eq!(shop.confirm(&first).await.unwrap(), paid);
+    for failure in [DECLINED, Failure::Cancelled] {
+        let refused = shop.checkouts.fail(&shop.alice, first.id, failure).await.unwrap_err();
+        assert!(is_contradiction(&refused), "{refused}");
+    }
+    assert_eq!(shop.read(&cart).await, bought);
+    assert_eq!(shop.store.events(&shop.alice, first.id).await.unwrap().len(), 2);
+}
+
 pub async fn contrary_outcomes_at_once_leave_one_of_them(shop: Shop) {
     let (frozen, checkout) = shop.pending().await;
     let done = at_once(8, |number| {

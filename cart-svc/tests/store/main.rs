@@ -5,6 +5,7 @@
 mod carts;
 mod checkouts;
 mod leases;
+mod rows;
 mod shop;
 
 /// Makes each test once for each store.
@@ -52,6 +53,7 @@ suite! {
         a_refused_checkout_that_is_delivered_again_stays_refused
         a_late_outcome_of_one_checkout_leaves_the_next_alone
         outcomes_may_be_repeated_and_are_logged_once
+        a_purchased_cart_is_left_alone_by_late_copies_of_anything
         contrary_outcomes_at_once_leave_one_of_them
         somebody_elses_checkout_does_not_exist
         the_event_log_is_a_path

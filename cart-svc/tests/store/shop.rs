@@ -35,7 +35,8 @@ impl Shop {
         Self::on(testing::postgres("cart").await, None).await
     }
 
-    async fn on(database: Database, folder: Option<TempDir>) -> Self {
+    /// On a database that is opened already.
+    pub async fn on(database: Database, folder: Option<TempDir>) -> Self {
         database.migrate(&MIGRATIONS).await.unwrap();
         let sources = Sources::system();
         let store = store::open(&database, sources.clone());

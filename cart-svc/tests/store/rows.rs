@@ -1,0 +1,61 @@
+//! Rows as somebody else may leave them: unreadable, or locked.
+
+use std::time::Duration;
+
+use cart_svc::{
+    app::{AppError, Timing},
+    store::StoreError,
+};
+use service_kit::{
+    database::{Database, Failure},
+    testing,
+};
+
+use crate::shop::{Shop, lines, order};
+
+/// Takes the owner's name away from one of two overdue checkouts.
+const SPOIL: &str = "update checkout set owner = '' where request_id = 'spoiled'";
+
+#[tokio::test]
+async fn a_checkout_that_cannot_be_read_keeps_no_other_from_being_handed_out() {
+    let (sqlite, folder) = testing::sqlite("cart").await;
+    let postgres = testing::postgres("cart").await;
+    for (database, folder) in [(sqlite, Some(folder)), (postgres, None)] {
+        let shop = Shop::on(database.clone(), folder).await;
+        let now = Timing { first_lease: Duration::ZERO, charge_window: Duration::ZERO };
+        let checkouts = shop.checkouts_in(now);
+        for request in ["spoiled", "good"] {
+            let cart = shop.cart(&[("A", 1)]).await;
+            checkouts.start(&shop.alice, &order(&cart, request)).await.unwrap();
+        }
+        match &database {
+            Database::Sqlite(sqlite) => {
+                sqlx::query(SPOIL).execute(&sqlite.write).await.unwrap();
+            }
+            Database::Postgres(pool) => {
+                sqlx::query(SPOIL).execute(pool).await.unwrap();
+            }
+            Database::Memory => panic!("it has no rows"),
+        }
+        let leased = checkouts.lease_overdue("worker", 10).await.unwrap();
+        let requests: Vec<_> = leased.iter().map(|one| one.request.as_str()).collect();
+        assert_eq!(requests, ["good"]);
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_stays_locked_is_not_available_for_now() {
+    let database = testing::postgres("cart").await;
+    let Database::Postgres(pool) = &database else { panic!("it is PostgreSQL") };
+    let shop = Shop::on(database.clone(), None).await;
+    let cart = shop.cart(&[("A", 1)]).await;
+    let mut held = pool.begin().await.unwrap();
+    sqlx::query("select 1 from cart for update").execute(&mut *held).await.unwrap();
+
+    let refused = shop.carts.update(&shop.alice, cart.id, None, lines(&[])).await.unwrap_err();
+    let is_passing =
+        matches!(refused, AppError::Store(StoreError::Database(Failure::Unavailable(_))));
+    assert!(is_passing, "{refused:?}");
+    held.rollback().await.unwrap();
+    shop.carts.update(&shop.alice, cart.id, None, lines(&[])).await.unwrap();
+}
