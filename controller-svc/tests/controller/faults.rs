@@ -288,6 +288,25 @@ async fn two_workers_with_one_checkout_bring_it_to_one_end() {
     }
 }
 
+#[tokio::test]
+async fn a_captured_payment_waits_for_a_cart_service_that_is_away() {
+    let world = World::new();
+    let controller = world.controller(1, impatient());
+    world.fakes.fail_always(Call::Confirm, Some(Fault::Lost));
+    controller.buy(&world, "r1", "tok_visa").await.unwrap();
+    for leases in [1, 0] {
+        world.let_leases_end();
+        assert_eq!(controller.recovery.round().await, leases);
+        assert_eq!((world.state(), world.fakes.books().captures()), (CartState::Pending, 1));
+        world.fakes.fail_always(Call::Lease, Some(Fault::Lost));
+    }
+    world.fakes.fail_always(Call::Confirm, None);
+    world.fakes.fail_always(Call::Lease, None);
+    world.recover().await;
+    assert_eq!((world.state(), world.fakes.made(Call::Unmark)), (CartState::Paid, 0));
+    world.fakes.books().check();
+}
+
 /// Kills a controller, as `kill -9` does, while a call hangs before or after it took effect.
 fn kill_at(world: &World, token: &'static str, call: Call, fault: Fault) {
     world.fakes.fail_next(call, fault);
