@@ -58,6 +58,22 @@ impl GrpcCarts {
         retry(&self.sources, call).await.map_err(failed)
     }
 
+    /// Tries once if the caller names the version that he has seen: after a lost answer, a second try
+    /// would meet the change of the first and be told that somebody else has changed the cart.
+    async fn retry_unless_seen<T, F>(
+        &self,
+        seen: Option<Version>,
+        mut call: impl FnMut() -> F + Send,
+    ) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, Status>> + Send,
+    {
+        match seen {
+            Some(_) => call().await.map_err(failed),
+            None => self.retry(call).await,
+        }
+    }
+
     async fn as_service<T>(&self, message: T) -> Result<Request<T>, Status> {
         let mut request = Request::new(message);
         request.metadata_mut().insert("authorization", self.identity.bearer().await?);
@@ -168,7 +184,7 @@ impl CartClient for GrpcCarts {
             let (mut client, request) = (self.client(), as_user(shopper, message.clone()));
             async move { client.update_cart(request).await }
         };
-        cart(self.retry(call).await?.into_inner().cart)
+        cart(self.retry_unless_seen(seen, call).await?.into_inner().cart)
     }
 
     async fn set_item(
@@ -188,7 +204,7 @@ impl CartClient for GrpcCarts {
             let (mut client, request) = (self.client(), as_user(shopper, message.clone()));
             async move { client.set_item(request).await }
         };
-        cart(self.retry(call).await?.into_inner().cart)
+        cart(self.retry_unless_seen(seen, call).await?.into_inner().cart)
     }
 
     async fn delete(
