@@ -64,8 +64,10 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
         cp /build/target/*-linux-gnu/release/$program /programs; \
     done
 
-# What every image has besides its program. No shell, no libraries, no accounts: only numbers.
+# What every image has besides its program. No shell, no libraries, no accounts.
 FROM scratch AS service
+# Whom to trust where the issuer has an https address. Mount another file over it to trust others.
+COPY --from=manifests /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 USER 65532:65532
 ARG OXCART_VERSION=0.1.0
 ARG OXCART_COMMIT=unknown
