@@ -4,6 +4,7 @@
 
 mod args;
 mod bind;
+mod greeting;
 mod health;
 mod layers;
 mod mend;
@@ -15,6 +16,7 @@ mod trace;
 use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
 
 use axum::middleware::{from_fn, from_fn_with_state};
+use futures_util::TryStreamExt as _;
 use tokio::{net::TcpListener, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{
@@ -27,6 +29,7 @@ use tonic_health::pb::health_server::{Health as HealthService, HealthServer};
 use tower::Service;
 
 use crate::{auth::Authenticator, database::Database, metrics::database::watch, source::Sources};
+use greeting::Greeted;
 use health::{Check, Health};
 use layers::{Completion, Places, Shutdown};
 
@@ -143,7 +146,9 @@ impl Server {
         let routes = self.routes(completion, health_service)?.prepare();
         let stop = CancellationToken::new();
         let serving = builder.add_routes(routes).serve_with_incoming_shutdown(
-            TcpIncoming::from(listener).with_nodelay(Some(true)),
+            TcpIncoming::from(listener)
+                .with_nodelay(Some(true))
+                .map_ok(|stream| Greeted::new(stream, greeting::LIMIT)),
             stop.clone().cancelled_owned(),
         );
         let mut serving = pin!(serving);
