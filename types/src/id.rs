@@ -153,12 +153,12 @@ text_id! {
     }
 }
 
-/// Counts the changes of a cart, from 1. Shown to clients as an opaque etag.
+/// Counts the changes of a cart, from 1 or higher. Shown to clients as an opaque etag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(i64);
 
 impl Version {
-    /// Of a cart that was just created.
+    /// The lowest there is. A new cart may begin higher.
     pub const FIRST: Self = Self(1);
 
     /// The number, for a database.
