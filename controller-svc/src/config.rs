@@ -144,11 +144,6 @@ impl Config {
     const fn call_limit(&self) -> Duration {
         Duration::from_millis(self.checkout_call_ms)
     }
-
-    /// How long calls and checkouts under way have to finish at shutdown, together.
-    pub(crate) const fn drain(&self) -> Duration {
-        Duration::from_secs(self.server.drain_seconds)
-    }
 }
 
 #[cfg(test)]

@@ -106,7 +106,8 @@ pub async fn serve_with(
         stop.cancelled().await;
         Instant::now()
     };
-    let limit = config.drain();
+    // For calls and checkouts under way together.
+    let limit = config.server.stop_limit();
     let recovering = async {
         let finishing = async {
             stop.cancelled().await;

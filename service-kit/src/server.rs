@@ -124,8 +124,10 @@ impl Server {
         })
     }
 
-    /// Serves until `shutdown` is cancelled, then takes no more calls and gives those at work
-    /// [`ServerArgs::drain_seconds`]. Whoever is not done then is left behind, and the log says so.
+    /// Serves until `shutdown` is cancelled. Then health says `NOT_SERVING`, for
+    /// [`ServerArgs::lame_duck_seconds`] all goes on as before; after that no more calls are taken, and
+    /// those at work have [`ServerArgs::drain_seconds`]. Whoever is not done then is left behind, and
+    /// the log says so.
     ///
     /// # Errors
     /// [`ServeError`].
@@ -137,14 +139,14 @@ impl Server {
         let (reporter, health_service) = tonic_health::server::health_reporter();
         let health = Health { reporter, names: self.services.clone() };
         health.set(false).await;
-        let completion = Completion::new(&self.args, shutdown.clone());
+        let stop = CancellationToken::new();
+        let completion = Completion::new(&self.args, stop.clone());
         let work = completion.tracker.clone();
-        let (name, drain_limit) = (self.name, self.args.drain());
+        let (name, lame_duck, drain_limit) = (self.name, self.args.lame_duck(), self.args.drain());
         let check = Arc::clone(&self.check);
         let _watched = self.database.as_ref().map(|database| watch(name, database));
         let mut builder = builder(&self.args);
         let routes = self.routes(completion, health_service)?.prepare();
-        let stop = CancellationToken::new();
         let serving = builder.add_routes(routes).serve_with_incoming_shutdown(
             TcpIncoming::from(listener)
                 .with_nodelay(Some(true))
@@ -157,6 +159,10 @@ impl Server {
             ended = &mut serving => return ended.map_err(ServeError::Transport),
             () = health.follow(check) => {}
             () = shutdown.cancelled() => {}
+        }
+        health.set(false).await;
+        if let Some(ended) = linger(name, &mut serving, lame_duck).await {
+            return ended.map_err(ServeError::Transport);
         }
         tracing::info!("{name} drains");
         stop.cancel();
@@ -201,6 +207,15 @@ impl Server {
     }
 }
 
+/// Goes on as before for so long; says how the server ended if it did so meanwhile.
+async fn linger<T>(name: &str, serving: impl Future<Output = T>, lame_duck: Duration) -> Option<T> {
+    if lame_duck.is_zero() {
+        return None;
+    }
+    tracing::info!("{name} takes calls for {lame_duck:?} more, and says that it is not ready");
+    time::timeout(lame_duck, serving).await.ok()
+}
+
 /// Waits for the connections, and for the work whose client is gone already.
 async fn drain(
     serving: impl Future<Output = Result<(), transport::Error>>,
@@ -209,7 +224,6 @@ async fn drain(
 ) -> Result<(), ServeError> {
     work.close();
     let finish = async {
-        health.set(false).await;
         work.wait().await;
         health.end().await;
     };
@@ -228,8 +242,8 @@ fn builder(args: &ServerArgs) -> transport::Server {
         .max_connection_age(Duration::from_secs(args.max_connection_age_seconds))
 }
 
-/// Is cancelled when the server that took `request` begins to shut down. A stream must end then:
-/// the drain waits for it.
+/// Is cancelled when the server that took `request` begins to drain. A stream must end then: the drain
+/// waits for it.
 #[must_use]
 pub fn shutdown_signal<T>(request: &tonic::Request<T>) -> CancellationToken {
     let found = request.extensions().get::<Shutdown>();

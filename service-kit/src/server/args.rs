@@ -8,6 +8,7 @@ const DEFAULT_DEADLINE_MS: u64 = 10_000;
 const LONGEST_DEADLINE_MS: u64 = 60_000;
 const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 const MAX_CONNECTION_AGE_SECONDS: u64 = 1_800;
+const LAME_DUCK_SECONDS: u64 = 0;
 const DRAIN_SECONDS: u64 = 10;
 
 /// Limits of a server.
@@ -44,6 +45,12 @@ pub struct ServerArgs {
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub max_connection_age_seconds: u64,
 
+    /// Seconds at shutdown in which health says no and calls are still taken, so that a load balancer
+    /// that asks for health has left before connections close
+    #[arg(long, env = "OXCART_LAME_DUCK_SECONDS", default_value_t = LAME_DUCK_SECONDS)]
+    #[arg(value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub lame_duck_seconds: u64,
+
     /// Seconds that calls at work have to finish at shutdown
     #[arg(long, env = "OXCART_DRAIN_SECONDS", default_value_t = DRAIN_SECONDS)]
     #[arg(value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=600))]
@@ -59,6 +66,7 @@ impl Default for ServerArgs {
             longest_deadline_ms: LONGEST_DEADLINE_MS,
             max_message_bytes: MAX_MESSAGE_BYTES,
             max_connection_age_seconds: MAX_CONNECTION_AGE_SECONDS,
+            lame_duck_seconds: LAME_DUCK_SECONDS,
             drain_seconds: DRAIN_SECONDS,
         }
     }
@@ -73,8 +81,20 @@ impl ServerArgs {
         Duration::from_millis(self.longest_deadline_ms)
     }
 
+    /// How long calls are still taken after the server was told to stop.
+    #[must_use]
+    pub const fn lame_duck(&self) -> Duration {
+        Duration::from_secs(self.lame_duck_seconds)
+    }
+
     pub(super) fn drain(&self) -> Duration {
         Duration::from_secs(self.drain_seconds)
+    }
+
+    /// The longest that the server goes on after it was told to stop.
+    #[must_use]
+    pub const fn stop_limit(&self) -> Duration {
+        Duration::from_secs(self.lame_duck_seconds + self.drain_seconds)
     }
 }
 

@@ -31,7 +31,7 @@ const EARLY: Duration = Duration::from_millis(2);
 /// When to try again after being shed, give or take a half, so that not all come back at once.
 const SHED_RETRY_AFTER: Duration = Duration::from_millis(200);
 
-/// Is cancelled when the server begins to shut down. Found in the extensions of every request.
+/// Is cancelled when the server begins to drain. Found in the extensions of every request.
 #[derive(Clone)]
 pub(super) struct Shutdown(pub(super) CancellationToken);
 
@@ -46,10 +46,10 @@ pub(super) struct Completion {
 }
 
 impl Completion {
-    pub(super) fn new(args: &ServerArgs, shutdown: CancellationToken) -> Self {
+    pub(super) fn new(args: &ServerArgs, drain: CancellationToken) -> Self {
         Self {
             tracker: TaskTracker::new(),
-            shutdown: Shutdown(shutdown),
+            shutdown: Shutdown(drain),
             default_deadline: args.default_deadline(),
             longest_deadline: args.longest_deadline(),
             max_message_bytes: args.max_message_bytes,
