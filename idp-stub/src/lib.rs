@@ -70,9 +70,6 @@ pub enum IdpServeError {
     /// The gRPC server failed.
     #[error("the grpc server failed")]
     Grpc(#[from] ServeError),
-    /// The HTTP server failed.
-    #[error("the http server failed")]
-    Http(#[source] io::Error),
 }
 
 /// Binds both addresses of `config` and serves; with `migrate_only` brings the database up to date
@@ -109,22 +106,29 @@ pub async fn serve(
     let idp = Arc::new(open_idp(&config, &database, &sources).await?);
     info!(issuer = config.issuer, "issuing tokens as {}", config.issuer);
 
-    // If one of them fails, the other stops too.
     let stop = shutdown.child_token();
-    let _stop_at_the_end = stop.clone().drop_guard();
     let grpc = Server::new(NAME, &config.server, sources)
         .add_service(IdpRpc::service(Arc::clone(&idp)))
         .database(&database)
         .serve(grpc_listener, stop.clone());
+    // HTTP goes on for as long as gRPC takes calls.
+    let stop_http = CancellationToken::new();
+    let lame_duck = async {
+        stop.cancelled().await;
+        tokio::time::sleep(config.server.lame_duck()).await;
+        stop_http.cancel();
+    };
     let drain = Duration::from_secs(config.server.drain_seconds);
-    let http = api::serve_http(Arc::clone(&idp), http_listener, stop.clone(), drain);
+    let http = api::serve_http(Arc::clone(&idp), http_listener, stop_http.clone(), drain);
     let served = tokio::select! {
         served = async {
-            tokio::try_join!(
-                async { grpc.await.map_err(IdpServeError::Grpc) },
-                async { http.await.map_err(IdpServeError::Http) },
-            )
-        } => served.map(drop),
+            // A server that ends by itself ends the other.
+            let grpc = async {
+                let _stop = stop.clone().drop_guard();
+                grpc.await.map_err(IdpServeError::Grpc)
+            };
+            tokio::join!(grpc, http, lame_duck).0
+        } => served,
         () = purge(&idp) => Ok(()),
     };
     database.close().await;

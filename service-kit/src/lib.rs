@@ -9,6 +9,7 @@ pub mod deadline;
 pub mod error;
 #[cfg(test)]
 mod harness;
+pub mod http;
 pub mod metrics;
 pub mod page;
 pub mod run;

@@ -9,7 +9,7 @@ mod page;
 mod params;
 mod token;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -46,34 +46,22 @@ struct Gate {
     tasks: TaskTracker,
 }
 
-/// Serves until `shutdown`, then finishes what is in flight, for as long as `drain`.
-///
-/// # Errors
-/// What the system said about the listener.
-pub async fn serve(
-    idp: Arc<Idp>,
-    listener: TcpListener,
-    shutdown: CancellationToken,
-    drain: Duration,
-) -> io::Result<()> {
+/// Serves until `stop`, then finishes what is in flight, for as long as `drain`.
+pub async fn serve(idp: Arc<Idp>, listener: TcpListener, stop: CancellationToken, drain: Duration) {
     let tasks = TaskTracker::new();
     let gate = Gate { in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)), tasks: tasks.clone() };
-    let server = axum::serve(listener, router(idp, gate))
-        .with_graceful_shutdown(shutdown.clone().cancelled_owned())
-        .into_future();
     tokio::select! {
-        ended = server => ended?,
-        () = overdue(shutdown, drain) => warn!("http connections still open after {drain:?}, closing them"),
+        () = service_kit::http::serve(listener, router(idp, gate), stop.clone()) => {}
+        () = overdue(stop, drain) => warn!("http connections still open after {drain:?}, closing them"),
     }
     tasks.close();
     if timeout(drain, tasks.wait()).await.is_err() {
         warn!("http requests still at work after {drain:?}, leaving them");
     }
-    Ok(())
 }
 
-async fn overdue(shutdown: CancellationToken, drain: Duration) {
-    shutdown.cancelled().await;
+async fn overdue(stop: CancellationToken, drain: Duration) {
+    stop.cancelled().await;
     tokio::time::sleep(drain).await;
 }
 

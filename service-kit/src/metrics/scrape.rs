@@ -5,9 +5,13 @@ use std::net::SocketAddr;
 
 use axum::{Router, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::text;
-use crate::server::{BindError, bind};
+use crate::{
+    http,
+    server::{BindError, bind},
+};
 
 /// Version 0.0.4 of the format is the text that every version of Prometheus reads.
 const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -33,11 +37,7 @@ pub(crate) async fn serve(addr: SocketAddr) -> Result<Scrape, BindError> {
     let listener = bind(addr).await?;
     let addr = listener.local_addr().unwrap_or(addr);
     let router = Router::new().route("/metrics", get(metrics));
-    let task = tokio::spawn(async move {
-        if let Err(failure) = axum::serve(listener, router).await {
-            tracing::warn!(error = crate::error::chain(&failure), "metrics are no longer served");
-        }
-    });
+    let task = tokio::spawn(http::serve(listener, router, CancellationToken::new()));
     tracing::info!(%addr, "metrics are served");
     Ok(Scrape { addr, task })
 }
