@@ -96,11 +96,18 @@ async fn calls_at_work_are_counted_while_they_are_and_shed_ones_when_they_are_sh
 
 #[tokio::test]
 async fn a_call_that_is_not_waited_for_is_counted_as_abandoned() {
-    let echo = Echo::new(|_| async { std::future::pending().await });
+    let (began, mut beginning) = mpsc::unbounded_channel();
+    let echo = Echo::new(move |_| {
+        began.send(()).ok();
+        std::future::pending()
+    });
     let server = serve_echo(echo).await;
     let client = server.client();
     let path = format!("/{CATALOG}/ImportItems");
-    time::timeout(Duration::from_millis(50), call(&client, &path)).await.unwrap_err();
+    tokio::select! {
+        answer = call(&client, &path) => panic!("{answer:?}"),
+        began = time::timeout(BOUND, beginning.recv()) => assert!(began.unwrap().is_some()),
+    }
     let labels = [("method", &path[1..]), ("code", "CANCELLED"), ("reason", "ABANDONED")];
     let counted = async {
         for side in ["client", "server"] {
