@@ -122,6 +122,11 @@ pub struct LoadArgs {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub seconds: u64,
 
+    /// Repeat a call whose failure may pass, as a shop's client should: then only a call that cannot
+    /// be mended so counts as an error, and its time is that of all tries.
+    #[arg(long)]
+    pub repeat: bool,
+
     /// How long to call before measuring, in seconds.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=600))]
     pub warmup_seconds: u64,

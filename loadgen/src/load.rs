@@ -1,7 +1,7 @@
 //! Measures how fast the store answers: so many users, each with one call at a time, for so long.
 //!
-//! Nothing is repeated while measuring, so every failed call shows as one. Deliberately absent: the
-//! store's own view of its speed, and its memory.
+//! Unless asked to, it repeats nothing while measuring, so every failed call shows as one. Deliberately
+//! absent: the store's own view of its speed, and its memory.
 
 mod figures;
 mod worker;
@@ -54,7 +54,8 @@ async fn prepare(store: &Arc<Store>, args: &LoadArgs) -> Result<Vec<Worker>, Err
         let (store, items) = (Arc::clone(store), Arc::clone(&items));
         async move {
             let shopper = Shopper::patient(store, user(index)?, index);
-            Ok::<_, Error>(Worker::prepare(shopper, args.op, items, index).await?)
+            let worker = Worker::prepare(shopper, args.op, items, index).await?;
+            Ok::<_, Error>(if args.repeat { worker } else { worker.impatient() })
         }
     });
     workers.buffer_unordered(PREPARED_AT_ONCE).try_collect().await

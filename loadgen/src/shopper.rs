@@ -56,8 +56,8 @@ impl Shopper {
         Self { store, client, user, token: None, tries: PATIENT_TRIES }
     }
 
-    /// The same user with calls that are tried once, so that each can be measured.
-    pub fn measured(self) -> Self {
+    /// The same user with calls that are tried once, so that each failure is seen.
+    pub fn impatient(self) -> Self {
         Self { tries: 1, ..self }
     }
 

@@ -88,8 +88,13 @@ impl Worker {
             delete_leftovers(&mut shopper).await?;
         }
         shopper.sign_in().await?;
-        let (shopper, tally) = (shopper.measured(), Tally::default());
+        let tally = Tally::default();
         Ok(Self { shopper, operation, items, carts, turn: index, window: None, tally })
+    }
+
+    /// The same user, whose calls from now on are tried once.
+    pub fn impatient(self) -> Self {
+        Self { shopper: self.shopper.impatient(), ..self }
     }
 
     /// Calls until the window ends.

@@ -218,14 +218,17 @@ async fn load_is_measured_by_rpc() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn failed_calls_are_counted_by_their_reason() {
+async fn failed_calls_are_counted_by_their_reason_unless_they_are_repeated() {
     let trouble = Trouble { lose_every: Some(5), ..Trouble::default() };
     let store = FakeStore::start(trouble).await;
     store.stock("A", 85);
     let args = ["load", "--controller", &store.url, "--op", "update", "--concurrency", "2"];
     let args = args.into_iter().chain(["--seconds", "1", "--warmup-seconds", "0"]);
-    let (_, report) = run(args.map(str::to_owned).collect()).await;
+    let args: Vec<_> = args.map(str::to_owned).collect();
+    let (_, report) = run(args.clone()).await;
     assert!(report.contains("SetItem transport: Unknown"), "{report}");
+    let (_, report) = run([args, vec!["--repeat".to_owned()]].concat()).await;
+    assert!(report.contains("\nSetItem ") && report.ends_with("none\n"), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
