@@ -118,7 +118,7 @@ pub struct LoadArgs {
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,
 
-    /// How long to measure, in seconds.
+    /// How long to measure, in seconds. SIGTERM ends it before, with the figures so far.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub seconds: u64,
 

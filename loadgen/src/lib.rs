@@ -36,6 +36,9 @@ pub enum Error {
     /// There is nothing to buy.
     #[error("the store's catalogue is empty: import one first, for example by a replay")]
     EmptyCatalogue,
+    /// The program would not learn that it is to stop.
+    #[error("SIGTERM cannot be waited for")]
+    Signal(#[source] io::Error),
     /// A part of the work ended by a panic.
     #[error("a task of the load generator failed")]
     Task(#[from] tokio::task::JoinError),

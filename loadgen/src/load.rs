@@ -10,7 +10,11 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use oxcart_types::UserId;
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+    time::Instant,
+};
 
 pub use self::figures::{Figures, Tally};
 use self::worker::{Window, Worker};
@@ -22,26 +26,33 @@ const ITEMS: i32 = 200;
 /// Users that are made ready at once.
 const PREPARED_AT_ONCE: usize = 8;
 
-/// Makes users and carts ready, then measures.
+/// Makes users and carts ready, then measures: until the time is over, or SIGTERM comes.
 ///
 /// # Errors
 /// If nothing could be measured: no store, no items, a user that cannot be made ready.
 pub async fn run(args: &LoadArgs) -> Result<Figures, Error> {
     let store = Store::find(&args.store).await?;
     let workers = prepare(&store, args).await?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signal)?;
     let window = Window::new(
         Instant::now() + Duration::from_secs(args.warmup_seconds),
         Duration::from_secs(args.seconds),
     );
     let mut running = JoinSet::new();
     for worker in workers {
-        running.spawn(worker.run(window));
+        running.spawn(worker.run(window.clone()));
     }
     let mut tally = Tally::default();
-    while let Some(done) = running.join_next().await {
-        tally.add(done?);
+    loop {
+        tokio::select! {
+            done = running.join_next() => match done {
+                Some(done) => tally.add(done?),
+                None => break,
+            },
+            _ = terminate.recv() => window.cut(),
+        }
     }
-    Ok(Figures { operation: args.op, users: args.concurrency, seconds: args.seconds, tally })
+    Ok(Figures { operation: args.op, users: args.concurrency, length: window.length(), tally })
 }
 
 async fn prepare(store: &Arc<Store>, args: &LoadArgs) -> Result<Vec<Worker>, Error> {

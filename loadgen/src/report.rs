@@ -80,18 +80,19 @@ fn write_differences(out: &mut impl Write, audit: &Audit, totals: &str) -> io::R
 /// # Errors
 /// If `out` cannot be written.
 pub fn write_load(out: &mut impl Write, figures: &Figures) -> io::Result<()> {
-    let Figures { operation, users, seconds, tally } = figures;
-    writeln!(out, "{}: {users} users for {seconds} s", name(*operation))?;
+    let Figures { operation, users, length, tally } = figures;
+    let seconds = length.as_secs_f64();
+    writeln!(out, "{}: {users} users for {seconds:.0} s", name(*operation))?;
     writeln!(
         out,
         "{:<14} {:>10} {:>10} {:>9} {:>9} {:>9} {:>9}",
         "", "calls", "calls/s", "p50 ms", "p95 ms", "p99 ms", "max ms"
     )?;
     for (rpc, times) in &tally.times {
-        write_times(out, rpc, times, *seconds)?;
+        write_times(out, rpc, times, seconds)?;
     }
     if let Some(all) = tally.all().filter(|_| tally.times.len() > 1) {
-        write_times(out, "all", &all, *seconds)?;
+        write_times(out, "all", &all, seconds)?;
     }
     if tally.undecided > 0 {
         writeln!(out, "undecided      {:>10}", count(tally.undecided))?;
@@ -109,10 +110,10 @@ fn write_times(
     out: &mut impl Write,
     name: &str,
     times: &Histogram<u64>,
-    seconds: u64,
+    seconds: f64,
 ) -> io::Result<()> {
     let mut row = format!("{name:<14} {:>10}", count(times.len()));
-    let _ = write!(row, " {:>10.1}", float(times.len()) / float(seconds));
+    let _ = write!(row, " {:>10.1}", float(times.len()) / seconds);
     let at = |quantile| times.value_at_quantile(quantile);
     for micros in [at(0.5), at(0.95), at(0.99), times.max()] {
         let _ = write!(row, " {:>9.2}", float(micros) / 1000.0);

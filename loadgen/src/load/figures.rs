@@ -19,8 +19,8 @@ pub struct Figures {
     pub operation: Operation,
     /// How many users called.
     pub users: u16,
-    /// How long, in seconds.
-    pub seconds: u64,
+    /// How long.
+    pub length: Duration,
     /// How it went.
     pub tally: Tally,
 }

@@ -1,6 +1,9 @@
 //! One user under load.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use oxcart_proto::{
     common::{CartState, CheckoutState, Item, Line},
@@ -33,22 +36,37 @@ const CLEANING_ROUNDS: usize = 20;
 /// The pause after a failed call, so that a store that is down is not asked a million times.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(20);
 
-/// The time in which calls count.
-#[derive(Debug, Clone, Copy)]
+/// The time in which calls count. A clone is the same window.
+#[derive(Debug, Clone)]
 pub struct Window {
     begins_at: Instant,
     ends_at: Instant,
+    cut: Arc<OnceLock<Instant>>,
 }
 
 impl Window {
     /// From `begins_at`, for so long.
     pub fn new(begins_at: Instant, length: Duration) -> Self {
-        Self { begins_at, ends_at: begins_at + length }
+        Self { begins_at, ends_at: begins_at + length, cut: Arc::default() }
+    }
+
+    /// Ends it now, unless it has ended.
+    pub fn cut(&self) {
+        self.cut.get_or_init(Instant::now);
+    }
+
+    /// How long it is, or was until it was cut.
+    pub fn length(&self) -> Duration {
+        self.end().saturating_duration_since(self.begins_at)
+    }
+
+    fn end(&self) -> Instant {
+        self.cut.get().map_or(self.ends_at, |cut_at| self.ends_at.min(*cut_at))
     }
 
     /// Whether a call that ended at `at` counts.
     fn holds(&self, at: Instant) -> bool {
-        (self.begins_at..self.ends_at).contains(&at)
+        (self.begins_at..self.end()).contains(&at)
     }
 }
 
@@ -99,8 +117,8 @@ impl Worker {
 
     /// Calls until the window ends.
     pub async fn run(mut self, window: Window) -> Tally {
-        self.window = Some(window);
-        while Instant::now() < window.ends_at {
+        self.window = Some(window.clone());
+        while Instant::now() < window.end() {
             let done = match self.operation {
                 Operation::Read => self.read().await,
                 Operation::Update => self.update().await,
@@ -185,7 +203,7 @@ impl Worker {
     }
 
     fn counts_now(&self) -> bool {
-        self.window.is_some_and(|window| window.holds(Instant::now()))
+        self.window.as_ref().is_some_and(|window| window.holds(Instant::now()))
     }
 
     fn record<T>(

@@ -218,6 +218,26 @@ async fn load_is_measured_by_rpc() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_is_told_to_stop_prints_its_figures_so_far() {
+    let store = FakeStore::start(Trouble::default()).await;
+    store.stock("A", 85);
+    let args = ["load", "--controller", &store.url, "--op", "checkout", "--seconds", "3600"];
+    let args = args.into_iter().chain(["--warmup-seconds", "0", "--concurrency", "2"]);
+    let load = program(&args.map(str::to_owned).collect::<Vec<_>>()).spawn().unwrap();
+    let give_up_at = Instant::now() + Duration::from_secs(30);
+    while store.charges().len() < 3 {
+        assert!(Instant::now() < give_up_at, "the load buys nothing");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let terminate = Command::new("kill").arg("-TERM").arg(load.id().to_string()).status();
+    assert!(terminate.unwrap().success());
+    let ended = tokio::task::spawn_blocking(move || load.wait_with_output().unwrap());
+    let ended = tokio::time::timeout(Duration::from_secs(30), ended).await.unwrap().unwrap();
+    let report = String::from_utf8(ended.stdout).unwrap();
+    assert!(ended.status.success() && report.contains("\nCheckout "), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn failed_calls_are_counted_by_their_reason_unless_they_are_repeated() {
     let trouble = Trouble { lose_every: Some(5), ..Trouble::default() };
     let store = FakeStore::start(trouble).await;
