@@ -11,7 +11,7 @@ pub static METRICS: [Metric; 5] = [
     RUN_DURATION.metric(),
     STEPS.metric(),
     ALARMS.metric(),
-    RECOVERY_LEASED.metric(),
+    RECOVERY_ATTEMPTS.metric(),
     RECOVERY_OLDEST.metric(),
 ];
 
@@ -36,11 +36,12 @@ pub(super) static ALARMS: Counter<1> = Counter::new(
     ["alarm"],
 );
 
-/// Overdue checkouts that this process was handed.
-pub(super) static RECOVERY_LEASED: Counter<0> = Counter::new(
-    "saga_recovery_leased_total",
-    "Overdue checkouts that recovery was handed to finish.",
+/// Overdue checkouts that this process was handed, each by the number of its attempt.
+pub(super) static RECOVERY_ATTEMPTS: Histogram<0> = Histogram::new(
+    "saga_recovery_attempts",
+    "Attempts at an overdue checkout, this one included, whenever recovery was handed one to finish.",
     [],
+    &[1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0],
 );
 
 /// How old the oldest of them was.
@@ -54,7 +55,6 @@ pub(super) static RECOVERY_OLDEST: Gauge<0> = Gauge::new(
 pub(crate) fn show_alarms() {
     ALARMS.add(0, ["contradiction"]);
     ALARMS.add(0, ["stuck"]);
-    RECOVERY_LEASED.add(0, []);
 }
 
 pub(super) const fn outcome(state: &CheckoutState) -> &'static str {

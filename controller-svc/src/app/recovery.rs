@@ -102,7 +102,10 @@ impl Recovery {
     fn count(&self, leased: &[Checkout]) {
         let now = self.sources.now();
         let ages = leased.iter().map(|checkout| (now - checkout.created_at).as_seconds_f64());
-        metrics::RECOVERY_LEASED.add(leased.len() as u64, []);
+        for checkout in leased {
+            let attempts = u32::try_from(checkout.attempts).unwrap_or(u32::MAX);
+            metrics::RECOVERY_ATTEMPTS.record(attempts.into(), []);
+        }
         metrics::RECOVERY_OLDEST.set(ages.fold(0.0, f64::max), []);
     }
 

@@ -47,13 +47,13 @@ async fn each_try_of_a_charge_is_counted_by_what_it_showed() {
 #[tokio::test]
 async fn what_recovery_finishes_is_counted_as_its_own() {
     let pending = runs("client", "pending");
-    let (leased, paid) = (metric("saga_recovery_leased_total", &[]), runs("recovery", "paid"));
+    let (leased, paid) = (metric("saga_recovery_attempts_count", &[]), runs("recovery", "paid"));
     let world = World::new();
     world.fakes.fail_next(Call::Confirm, Fault::Lost);
     world.controller(1, impatient()).buy(&world, "r1", "tok_visa").await.unwrap();
     assert!(runs("client", "pending") > pending);
     world.recover().await;
-    assert!(metric("saga_recovery_leased_total", &[]) > leased);
+    assert!(metric("saga_recovery_attempts_count", &[]) > leased);
     assert!(runs("recovery", "paid") > paid);
 }
 
