@@ -204,7 +204,7 @@ impl Carts {
             Ok(cart) if cart.lines.iter().all(|line| items.get(&line.sku).is_some()) => {
                 Ok(cart::price(cart, &items))
             }
-            Ok(cart) => Ok(self.prices.price(cart).await?),
+            Ok(cart) => Ok(self.prices.price(cart).await.map_err(CallError::after_a_change)?),
         }
     }
 }

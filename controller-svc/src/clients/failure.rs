@@ -111,6 +111,15 @@ impl CallError {
         }
     }
 
+    /// The same failure of a call that came after a change that was made. What refused this one says
+    /// nothing about the whole: a caller that is told OVERLOADED takes it that nothing was done.
+    pub(crate) fn after_a_change(self) -> Self {
+        match self {
+            Self::Refused { service, .. } => Self::Unknown { service, source: self.into() },
+            other => other,
+        }
+    }
+
     /// Why the call was refused, if it was.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
