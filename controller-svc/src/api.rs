@@ -8,9 +8,12 @@ mod import;
 mod parse;
 mod status;
 
+use std::time::Duration;
+
 use futures_util::{StreamExt as _, stream, stream::BoxStream};
 use oxcart_proto::controller::{self as pb, controller_service_server::ControllerService};
 use service_kit::{Reason, auth::Caller, error::Refusal, server::shutdown_signal};
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use self::parse::{
@@ -24,6 +27,9 @@ use crate::{
 
 /// The scope that an import needs.
 const IMPORT_SCOPE: &str = "catalog:write";
+
+/// When to watch a checkout again that was watched at a controller which stops.
+const WATCH_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// Serves the store's RPCs.
 #[derive(Clone)]
@@ -230,8 +236,8 @@ impl ControllerService for Api {
         let shutdown = shutdown_signal(&request);
         let name = CheckoutName::Id(parse_checkout_id(&request.get_ref().checkout_id)?);
         let watch = self.app.checkouts.watch(shopper, name).await?;
-        let changes = stream::unfold(Some(watch), changes);
-        Ok(Response::new(changes.take_until(shutdown.cancelled_owned()).boxed()))
+        let changes = stream::unfold(Some((watch, shutdown)), changes);
+        Ok(Response::new(changes.boxed()))
     }
 
     #[tracing::instrument(name = "controller.list_purchases", skip_all)]
@@ -250,15 +256,27 @@ impl ControllerService for Api {
 
 /// The next message of a watch, and the watch; an error is the last message.
 async fn changes(
-    watch: Option<Watch>,
-) -> Option<(Result<pb::WatchCheckoutResponse, Status>, Option<Watch>)> {
-    let mut watch = watch?;
-    match watch.changed().await {
+    watch: Option<(Watch, CancellationToken)>,
+) -> Option<(Result<pb::WatchCheckoutResponse, Status>, Option<(Watch, CancellationToken)>)> {
+    let (mut watch, shutdown) = watch?;
+    let changed = tokio::select! {
+        // The checkout as it is comes first, and at once, even if the controller stops meanwhile.
+        biased;
+        changed = watch.changed() => changed,
+        () = shutdown.cancelled() => return Some((Err(go_elsewhere()), None)),
+    };
+    match changed {
         Err(error) => Some((Err(error.into()), None)),
         Ok(None) => None,
         Ok(Some(checkout)) => {
             let checkout = Some(checkout.into());
-            Some((Ok(pb::WatchCheckoutResponse { checkout }), Some(watch)))
+            Some((Ok(pb::WatchCheckoutResponse { checkout }), Some((watch, shutdown))))
         }
     }
+}
+
+/// An end without an error would look like a checkout that stays pending for ever.
+fn go_elsewhere() -> Status {
+    let refusal = Refusal::new(Reason::Unavailable, "the controller stops: watch again");
+    refusal.retry_after(WATCH_AGAIN_AFTER).into()
 }

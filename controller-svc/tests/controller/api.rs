@@ -16,7 +16,7 @@ use oxcart_proto::{
 };
 use service_kit::{
     Reason, Sources,
-    error::{bad_fields, detail, info},
+    error::{bad_fields, detail, info, retry_delay},
     testing::TestIssuer,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -376,7 +376,20 @@ async fn a_watch_ends_with_its_checkout() {
 }
 
 #[tokio::test]
-async fn a_watch_ends_when_the_controller_shuts_down() {
+async fn a_change_that_was_made_is_never_said_to_be_refused() {
+    let mut store = Store::start().await;
+    store.client.set_item(store.set("B", 1)).await.unwrap();
+    // Asked for the prices of what is left, after the change.
+    store.world.fakes.fail_next(Call::Describe, Fault::Refused(Reason::Overloaded));
+    let failed = store.client.set_item(store.set("B", 0)).await;
+    assert_eq!(reason(failed), Reason::Unavailable);
+    let get = store.alice(GetCartRequest { cart_id: store.cart_id() });
+    let cart = store.client.get_cart(get).await.unwrap().into_inner().cart.unwrap();
+    assert!(cart.lines.iter().all(|line| line.sku != "B"), "{cart:?}");
+}
+
+#[tokio::test]
+async fn a_watch_is_told_to_come_back_when_the_controller_shuts_down() {
     let flags = ["--checkout-answer-ms=0", "--checkout-patience-ms=0"];
     let mut store = Store::start_with(&flags).await;
     let pending = store.client.checkout(store.checkout("r1", "tok_slow")).await;
@@ -385,7 +398,9 @@ async fn a_watch_ends_when_the_controller_shuts_down() {
     let mut changes = store.client.watch_checkout(watch).await.unwrap().into_inner();
     changes.message().await.unwrap().unwrap();
     store.shutdown.cancel();
-    assert_eq!(changes.message().await.unwrap(), None);
+    let ended = changes.message().await.unwrap_err();
+    assert_eq!(info(&ended).unwrap().reason, Reason::Unavailable);
+    assert!(retry_delay(&ended).is_some());
 }
 
 #[tokio::test]
