@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use idp_stub::{Config, NAME};
+use idp_stub::Config;
 
 fn main() -> ExitCode {
     let config = Config::parse();
     if config.check_health {
-        return service_kit::run::check_health(NAME, config.listen);
+        return service_kit::run::check_health("idp-stub", config.listen);
     }
     let telemetry = config.telemetry.clone();
-    service_kit::run::run(NAME, &telemetry, |shutdown| idp_stub::run(config, shutdown))
+    service_kit::run::run("idp-stub", &telemetry, |shutdown| idp_stub::run(config, shutdown))
 }

@@ -40,7 +40,7 @@ use crate::{
     error::{Reason, Refusal, is_transient, retry_delay},
     metrics::rpc::Call,
     source::Sources,
-    telemetry,
+    telemetry::calls::Made,
 };
 
 /// What is kept back of the current call's time for our own answer.
@@ -142,7 +142,7 @@ impl Service<Request<Body>> for Outbound {
         let left = deadline::remaining().map(|left| left.saturating_sub(MARGIN));
         let asked = deadline::read(request.headers());
         let limit = left.into_iter().chain(asked).min().unwrap_or(DEFAULT_DEADLINE);
-        telemetry::pass_trace_on(request.headers_mut());
+        let mut traced = Made::begin(call.method(), self.balancer.uri(), request.headers_mut());
         let balancer = Arc::clone(&self.balancer);
         let until = Instant::now() + limit;
         Box::pin(async move {
@@ -153,6 +153,7 @@ impl Service<Request<Body>> for Outbound {
                 answered.unwrap_or_else(|_| Err(too_late()))
             };
             call.answered(&answer);
+            traced.answered(&answer);
             answer
         })
     }

@@ -3,6 +3,9 @@
 //! Spans get trace ids also where no traces are exported, so that log lines of one request can be
 //! found in all services. Deliberately absent: which metrics there are, see [`metrics`].
 
+pub(crate) mod calls;
+#[cfg(test)]
+mod kept;
 mod statements;
 #[cfg(test)]
 mod tests;
@@ -15,7 +18,7 @@ use std::{
 
 use http::{HeaderMap, Uri};
 use opentelemetry::{
-    KeyValue,
+    Context, KeyValue,
     propagation::{Extractor, Injector, TextMapPropagator as _},
     trace::{TraceContextExt as _, TracerProvider as _},
 };
@@ -206,10 +209,14 @@ pub(crate) fn continue_trace(span: &Span, headers: &HeaderMap) {
     span.record("trace_id", tracing::field::display(trace_id));
 }
 
-/// Puts the current span's trace into the headers of a call.
-pub(crate) fn pass_trace_on(headers: &mut HeaderMap) {
-    let context = Span::current().context();
-    TraceContextPropagator::new().inject_context(&context, &mut HeadersMut(headers));
+/// Whether the trace is sent somewhere.
+fn is_kept(context: &Context) -> bool {
+    context.span().span_context().is_sampled()
+}
+
+/// Puts the trace into the headers of a call.
+fn inject(context: &Context, headers: &mut HeaderMap) {
+    TraceContextPropagator::new().inject_context(context, &mut HeadersMut(headers));
 }
 
 struct Headers<'a>(&'a HeaderMap);

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response, request::Parts};
+use http::{Request, Response, Uri, request::Parts};
 use tokio::{
     sync::{Notify, watch},
     time::{self, Instant},
@@ -90,6 +90,11 @@ impl Balancer {
             board: Arc::default(),
             follower: OnceLock::new(),
         }
+    }
+
+    /// The service's URL.
+    pub(super) fn uri(&self) -> &Uri {
+        self.endpoint.uri()
     }
 
     /// Makes a call that must be answered before `until`.

@@ -78,8 +78,13 @@ impl Call {
     }
 
     fn new(duration: &'static Histogram<3>, path: &str) -> Self {
-        let (method, code) = (method(path), name(Code::Cancelled));
+        let (method, code) = (method(path), code_name(Code::Cancelled));
         Self { duration, method, began_at: Instant::now(), code, reason: ABANDONED }
+    }
+
+    /// What was called, as metrics and traces have it.
+    pub(crate) const fn method(&self) -> &'static str {
+        self.method
     }
 
     /// Notes what was answered to a call that was made.
@@ -92,7 +97,7 @@ impl Call {
 
     /// Notes how the call ended; none is success.
     pub(crate) fn ended(&mut self, status: Option<&Status>) {
-        self.code = name(status.map_or(Code::Ok, Status::code));
+        self.code = code_name(status.map_or(Code::Ok, Status::code));
         let info = status.and_then(error::info);
         self.reason = info.map_or("", |info| info.reason.wire_name());
     }
@@ -106,7 +111,7 @@ impl Drop for Call {
 }
 
 /// The code as the protocol's documentation writes it.
-const fn name(code: Code) -> &'static str {
+pub(crate) const fn code_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",

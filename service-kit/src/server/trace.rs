@@ -23,7 +23,8 @@ pub(super) async fn trace(request: Request, next: Next) -> Response {
     );
     telemetry::continue_trace(&span, request.headers());
     let mut call = Call::received(request.uri().path());
-    let mut line = Line { span: span.clone(), began_at: Instant::now(), code: None };
+    let method = call.method();
+    let mut line = Line { span: span.clone(), method, began_at: Instant::now(), code: None };
     let response = next.run(request).instrument(span).await;
     let status = Status::from_header_map(response.headers());
     call.ended(status.as_ref());
@@ -31,15 +32,17 @@ pub(super) async fn trace(request: Request, next: Next) -> Response {
     response
 }
 
-/// Logs when it is dropped, so that a call whose client went away is logged too.
+/// Logs when it is dropped, so that a call whose client went away is logged too, and ends its span.
 struct Line {
     span: Span,
+    method: &'static str,
     began_at: Instant,
     code: Option<Code>,
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
+        telemetry::calls::received(&self.span, self.method, self.code.unwrap_or(Code::Cancelled));
         let ms = u64::try_from(self.began_at.elapsed().as_millis()).unwrap_or(u64::MAX);
         let _entered = self.span.enter();
         if let Some(code) = self.code {

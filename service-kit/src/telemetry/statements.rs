@@ -11,7 +11,7 @@ use std::{fmt, time::Duration};
 
 use opentelemetry::{
     Context as TraceContext, KeyValue,
-    trace::{Span as _, SpanBuilder, SpanKind, TraceContextExt as _, Tracer as _},
+    trace::{Span as _, SpanBuilder, SpanKind, Tracer as _},
 };
 use opentelemetry_sdk::trace::SdkTracer;
 use tracing::{
@@ -22,6 +22,7 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, filter::DynFilterFn, layer::Context, registry::LookupSpan};
 
+use super::is_kept;
 use crate::metrics::database::ACQUIRE_DURATION;
 
 /// One event for each statement that has ended.
@@ -50,7 +51,7 @@ where
 }
 
 fn is_traced() -> bool {
-    TraceContext::current().span().span_context().is_sampled()
+    is_kept(&TraceContext::current())
 }
 
 struct Statements {

@@ -1,43 +1,14 @@
 //! Statements in a trace. Those of SQLite run on a thread of their own, which only a process-wide
 //! subscriber hears of: see `tests/telemetry.rs`.
 
-use std::sync::{Arc, Mutex};
-
-use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_sdk::{
-    error::OTelSdkResult,
-    trace::{Sampler, SdkTracerProvider, SpanData, SpanExporter},
-};
+use opentelemetry_sdk::trace::Sampler;
 use sqlx::PgPool;
-use tracing::{Instrument as _, subscriber::DefaultGuard};
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing::Instrument as _;
 
-use super::*;
-use crate::{database::Database, harness::observe, metrics, telemetry::spans, testing};
+use crate::{database::Database, metrics, telemetry::kept::keep, testing};
 
 /// What a bound parameter holds.
 const SECRET: &str = "4242424242424242";
-
-/// The spans that have ended.
-#[derive(Clone, Debug, Default)]
-struct Kept(Arc<Mutex<Vec<SpanData>>>);
-
-impl SpanExporter for Kept {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        self.0.lock().unwrap().extend(batch);
-        Ok(())
-    }
-}
-
-fn keep(sampler: Sampler) -> (Kept, DefaultGuard) {
-    observe();
-    let kept = Kept::default();
-    let provider =
-        SdkTracerProvider::builder().with_sampler(sampler).with_simple_exporter(kept.clone());
-    let tracer = provider.build().tracer("test");
-    let subscriber = tracing_subscriber::registry().with(spans(tracer.clone())).with(layer(tracer));
-    (kept, tracing::subscriber::set_default(subscriber))
-}
 
 /// Writes and reads in a span of its own.
 async fn work(pool: &PgPool) {
@@ -61,7 +32,7 @@ async fn pool() -> PgPool {
 async fn each_statement_of_a_call_is_a_span_of_its_trace_without_parameters() {
     let (kept, _guard) = keep(Sampler::AlwaysOn);
     work(&pool().await).await;
-    let spans = kept.0.lock().unwrap().clone();
+    let spans = kept.spans();
     let work = spans.iter().find(|span| span.name == "work").unwrap();
     let id = work.span_context.span_id();
     let statements: Vec<_> = spans.iter().filter(|span| span.parent_span_id == id).collect();
@@ -83,7 +54,7 @@ async fn each_statement_of_a_call_is_a_span_of_its_trace_without_parameters() {
 async fn statements_of_a_trace_that_is_not_kept_are_not_written_down() {
     let (kept, _guard) = keep(Sampler::AlwaysOff);
     work(&pool().await).await;
-    assert_eq!(kept.0.lock().unwrap().len(), 0);
+    assert_eq!(kept.spans().len(), 0);
 }
 
 #[tokio::test]

@@ -1,0 +1,186 @@
+//! What the spans of calls say, in the words of OpenTelemetry's conventions for gRPC.
+//!
+//! A call to another service has a span of its own, beside the one in which that service answers it:
+//! the difference is the network, and one that nobody answered is seen all the same. Deliberately
+//! absent: any of it in a trace that is not kept.
+
+use http::{HeaderMap, Uri};
+use opentelemetry::trace;
+use tonic::{Code, Status};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use super::{inject, is_kept};
+use crate::metrics::rpc::code_name;
+
+/// The codes by which a server says that it is at fault, not its caller.
+const FAULTS: [Code; 6] = [
+    Code::Unknown,
+    Code::DeadlineExceeded,
+    Code::Unimplemented,
+    Code::Internal,
+    Code::Unavailable,
+    Code::DataLoss,
+];
+
+/// A call to another service. Its span ends when this is dropped; until [`Self::answered`] says
+/// otherwise, nobody waited for the answer.
+pub(crate) struct Made {
+    span: Span,
+    code: Code,
+}
+
+impl Made {
+    /// Begins a call of `method` at `server` below the current span, and puts it into the `headers`.
+    pub(crate) fn begin(method: &'static str, server: &Uri, headers: &mut HeaderMap) -> Self {
+        let current = Span::current().context();
+        if !is_kept(&current) {
+            inject(&current, headers);
+            return Self { span: Span::none(), code: Code::Cancelled };
+        }
+        let span = tracing::info_span!("call made", otel.name = method, otel.kind = "client");
+        describe(&span, method);
+        span.set_attribute("server.address", server.host().unwrap_or_default().to_owned());
+        if let Some(port) = server.port_u16() {
+            span.set_attribute("server.port", i64::from(port));
+        }
+        inject(&span.context(), headers);
+        Self { span, code: Code::Cancelled }
+    }
+
+    /// Notes what was answered.
+    pub(crate) fn answered<B>(&mut self, answer: &Result<http::Response<B>, Status>) {
+        self.code = match answer {
+            Ok(response) => {
+                Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code())
+            }
+            Err(status) => status.code(),
+        };
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        if !self.span.is_none() {
+            end(&self.span, self.code, self.code != Code::Ok);
+        }
+    }
+}
+
+/// Says in the `span` of a call that was received what was called and how it ended.
+pub(crate) fn received(span: &Span, method: &'static str, code: Code) {
+    if is_kept(&span.context()) {
+        describe(span, method);
+        end(span, code, FAULTS.contains(&code));
+    }
+}
+
+fn describe(span: &Span, method: &'static str) {
+    span.set_attribute("rpc.system.name", "grpc");
+    span.set_attribute("rpc.method", method);
+}
+
+fn end(span: &Span, code: Code, is_error: bool) {
+    span.set_attribute("rpc.response.status_code", code_name(code));
+    if is_error {
+        span.set_attribute("error.type", code_name(code));
+        // Without the message: it may hold what a caller has sent.
+        span.set_status(trace::Status::error(""));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::{SpanKind, Status as SpanStatus};
+    use opentelemetry_sdk::trace::{Sampler, SpanData};
+    use tracing::Instrument as _;
+
+    use super::*;
+    use crate::{
+        error::{Reason, Refusal},
+        harness::{BOUND, Client, Echo, serve_echo},
+        telemetry::kept::{Kept, keep},
+    };
+
+    /// Waits for so many spans: a server's ends a moment after its answer.
+    async fn ended(kept: &Kept, count: usize) -> Vec<SpanData> {
+        let waiting = async {
+            while kept.spans().len() < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(BOUND, waiting).await.unwrap();
+        kept.spans()
+    }
+
+    fn attribute(span: &SpanData, key: &str) -> Option<String> {
+        let found = span.attributes.iter().find(|attribute| attribute.key.as_str() == key)?;
+        Some(found.value.as_str().into_owned())
+    }
+
+    fn of_kind<'a>(spans: &'a [SpanData], kind: &SpanKind) -> &'a SpanData {
+        spans.iter().find(|span| span.span_kind == *kind).unwrap()
+    }
+
+    async fn say(client: &Client) -> Result<String, Status> {
+        client.say("my card is 4242").instrument(tracing::info_span!("shopping")).await
+    }
+
+    #[tokio::test]
+    async fn a_call_is_a_span_of_its_caller_and_below_it_one_of_the_service() {
+        let (kept, _guard) = keep(Sampler::AlwaysOn);
+        let server = serve_echo(Echo::new(|_| async { Ok(String::new()) })).await;
+        say(&server.client()).await.unwrap();
+        let spans = ended(&kept, 3).await;
+        let shopping = spans.iter().find(|span| span.name == "shopping").unwrap();
+        let (made, received) =
+            (of_kind(&spans, &SpanKind::Client), of_kind(&spans, &SpanKind::Server));
+        assert_eq!(made.parent_span_id, shopping.span_context.span_id());
+        assert_eq!(received.parent_span_id, made.span_context.span_id());
+        for span in [made, received] {
+            assert_eq!(attribute(span, "rpc.system.name").as_deref(), Some("grpc"));
+            assert_eq!(attribute(span, "rpc.response.status_code").as_deref(), Some("OK"));
+            assert_eq!(span.status, SpanStatus::Unset);
+        }
+        assert_eq!(attribute(made, "server.address").as_deref(), Some("127.0.0.1"));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_an_error_of_the_caller_and_a_fault_one_of_both() {
+        for (reason, code, is_fault) in
+            [(Reason::CartNotFound, "NOT_FOUND", false), (Reason::Unavailable, "UNAVAILABLE", true)]
+        {
+            let (kept, _guard) = keep(Sampler::AlwaysOn);
+            let refuse = move |_| async move { Err(Refusal::new(reason, "no, 4242").into()) };
+            let server = serve_echo(Echo::new(refuse)).await;
+            say(&server.client()).await.unwrap_err();
+            let spans = ended(&kept, 3).await;
+            for (kind, is_error) in [(SpanKind::Client, true), (SpanKind::Server, is_fault)] {
+                let span = of_kind(&spans, &kind);
+                assert_eq!(attribute(span, "rpc.response.status_code").as_deref(), Some(code));
+                assert_eq!(span.status == SpanStatus::error(""), is_error, "{span:?}");
+            }
+            let text = format!("{spans:?}");
+            assert!(!text.contains("4242"), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_nobody_answers_is_seen_all_the_same() {
+        let (kept, _guard) = keep(Sampler::AlwaysOn);
+        let nobody = Client(crate::channel::connect("http://127.0.0.1:1").unwrap());
+        say(&nobody).await.unwrap_err();
+        let spans = ended(&kept, 2).await;
+        let code = attribute(of_kind(&spans, &SpanKind::Client), "error.type");
+        assert_eq!(code.as_deref(), Some("UNAVAILABLE"));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_a_call_whose_trace_is_not() {
+        let (kept, _guard) = keep(Sampler::AlwaysOff);
+        let server = serve_echo(Echo::new(|_| async { Ok(String::new()) })).await;
+        say(&server.client()).await.unwrap();
+        server.stop().await;
+        assert!(kept.spans().is_empty());
+    }
+}
