@@ -1,6 +1,7 @@
 //! `docs/operations.md` says what the code says: every setting and every metric, both ways.
 //!
-//! Its two tables are written by this test: where they differ, the failure shows them as they must be.
+//! Its tables of settings and metrics, and Prometheus's rules for its alarms, are written by this test:
+//! where they differ, the failure shows them as they must be.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
@@ -34,8 +35,12 @@ fn all_metrics() -> Vec<(&'static str, Metric)> {
 }
 
 fn documentation() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations.md");
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("docs/operations.md: {error}"))
+    read("docs/operations.md")
+}
+
+fn read(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
 /// What stands between two comments of the documentation.
@@ -87,19 +92,23 @@ fn the_text_names_no_setting_and_no_metric_that_does_not_exist() {
 #[test]
 fn every_alarm_of_the_text_has_something_to_do() {
     let text = documentation();
-    let rows: Vec<Vec<&str>> = block(&text, "alarms")
-        .lines()
-        .map(|line| line.trim().trim_matches('|').split(" | ").map(str::trim).collect())
-        .skip(2)
-        .collect();
-    assert!(rows.len() > 5, "{rows:?}");
-    for row in rows {
-        assert!(row.len() == 4 && row.iter().all(|cell| !cell.is_empty()), "{row:?}");
-        let link = row[3].rsplit_once("](#").unwrap().1.trim_end_matches(')');
-        let titles = text.lines().filter_map(|line| line.strip_prefix("### "));
-        let anchors: Vec<_> = titles.map(anchor).collect();
-        assert!(anchors.iter().any(|anchor| anchor == link), "{link} of {anchors:?}");
+    let titles = text.lines().filter_map(|line| line.strip_prefix("### "));
+    let anchors: Vec<_> = titles.map(anchor).collect();
+    let alarms = alarms(&text);
+    assert!(alarms.len() > 5);
+    for Alarm { what_to_do, .. } in alarms {
+        assert!(anchors.iter().any(|anchor| anchor == what_to_do), "{what_to_do} of {anchors:?}");
     }
+}
+
+#[test]
+fn prometheus_has_the_alarms_of_the_text() {
+    let file = "deploy/observability/alarms.yml";
+    let mut expected = RULES_HEAD.to_owned();
+    for alarm in alarms(&documentation()) {
+        alarm.rule(&mut expected);
+    }
+    assert!(read(file) == expected, "{file} must read:\n{expected}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,6 +138,58 @@ async fn what_a_running_store_shows_is_documented() {
     }
     for personal in ["demo", "tok_visa", "password"] {
         assert!(!text.contains(personal), "{personal}: {text}");
+    }
+}
+
+const RULES_HEAD: &str = "\
+# The alarms of docs/operations.md for Prometheus, written by e2e/tests/operations.rs: change them there.
+groups:
+  - name: oxcart
+    rules:
+";
+
+/// A row of the alarms.
+struct Alarm<'a> {
+    name: &'a str,
+    /// In Prometheus's language.
+    condition: String,
+    /// How long it must hold, such as 30m.
+    lasts: Option<String>,
+    meaning: &'a str,
+    /// The title that says so, as it is linked.
+    what_to_do: &'a str,
+}
+
+fn alarms(text: &str) -> Vec<Alarm<'_>> {
+    let alarm = |line| {
+        let cells: Vec<&str> = str::trim(line).trim_matches('|').split(" | ").collect();
+        let [name, condition, meaning, link] = cells[..] else { panic!("{line}") };
+        let [_, condition, rest] = condition.split('`').collect::<Vec<_>>()[..] else {
+            panic!("{line}")
+        };
+        let lasts = rest.trim().strip_prefix("for ").map(|lasts| lasts.replace(" minutes", "m"));
+        assert!(lasts.is_some() || rest.trim().is_empty(), "{line}");
+        let what_to_do = link.rsplit_once("](#").unwrap().1.trim().trim_end_matches(')');
+        // A bar ends a cell of a table, so it is escaped there.
+        let condition = condition.replace("\\|", "|");
+        Alarm { name: name.trim(), condition, lasts, meaning, what_to_do }
+    };
+    block(text, "alarms").lines().skip(2).map(alarm).collect()
+}
+
+impl Alarm<'_> {
+    fn rule(&self, text: &mut String) {
+        let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
+        let name: String = self.name.split(' ').map(capital).collect();
+        let quoted = |value: &str| format!("'{}'", value.replace('\'', "''"));
+        writeln!(text, "      - alert: {name}").unwrap();
+        writeln!(text, "        expr: {}", quoted(&self.condition)).unwrap();
+        if let Some(lasts) = &self.lasts {
+            writeln!(text, "        for: {lasts}").unwrap();
+        }
+        writeln!(text, "        annotations:").unwrap();
+        writeln!(text, "          summary: {}", quoted(self.meaning)).unwrap();
+        writeln!(text, "          runbook: docs/operations.md#{}", self.what_to_do).unwrap();
     }
 }
 
