@@ -1,6 +1,7 @@
 //! What becomes of a call: what an error says, and whether and when to repeat the call.
 //!
-//! Deliberately absent: which calls may be repeated. All that this crate makes are idempotent.
+//! Deliberately absent: which calls may be repeated. All that this crate makes may, but a deletion
+//! may then be told that there is nothing to delete.
 
 use std::{
     fmt::Write as _,

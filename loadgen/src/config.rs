@@ -119,6 +119,7 @@ pub struct LoadArgs {
     pub concurrency: u16,
 
     /// How long to measure, in seconds. SIGTERM ends it before, with the figures so far.
+    /// When it begins, `measuring` is written to standard error.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub seconds: u64,
 

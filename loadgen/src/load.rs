@@ -6,19 +6,27 @@
 mod figures;
 mod worker;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    io::{self, Write as _},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use oxcart_types::UserId;
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinSet,
-    time::Instant,
+    time::{self, Instant},
 };
 
 pub use self::figures::{Figures, Tally};
 use self::worker::{Window, Worker};
 use crate::{Error, config::LoadArgs, session::Store, shopper::Shopper};
+
+/// What is said when calls begin to count.
+const MEASURING: &str = "measuring";
 
 /// Items that the calls are about: the largest page there is.
 const ITEMS: i32 = 200;
@@ -42,9 +50,12 @@ pub async fn run(args: &LoadArgs) -> Result<Figures, Error> {
     for worker in workers {
         running.spawn(worker.run(window.clone()));
     }
+    let mut begins = pin!(time::sleep_until(window.begins_at()).fuse());
     let mut tally = Tally::default();
     loop {
         tokio::select! {
+            // For whoever waits to disturb it. Where standard error is closed nobody does.
+            () = &mut begins => { writeln!(io::stderr(), "{MEASURING}").ok(); }
             done = running.join_next() => match done {
                 Some(done) => tally.add(done?),
                 None => break,

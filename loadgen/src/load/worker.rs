@@ -1,12 +1,13 @@
 //! One user under load.
 
 use std::{
+    hash::{BuildHasher as _, RandomState},
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use oxcart_proto::{
-    common::{CartState, CheckoutState, Item, Line},
+    common::{CartState, CheckoutState, ErrorReason, Item, Line},
     controller::Cart,
 };
 use tokio::time::Instant;
@@ -64,7 +65,12 @@ impl Window {
         self.cut.get().map_or(self.ends_at, |cut_at| self.ends_at.min(*cut_at))
     }
 
-    /// Whether a call that ended at `at` counts.
+    /// When it begins.
+    pub const fn begins_at(&self) -> Instant {
+        self.begins_at
+    }
+
+    /// Whether something that happened at `at` counts.
     fn holds(&self, at: Instant) -> bool {
         (self.begins_at..self.end()).contains(&at)
     }
@@ -77,6 +83,8 @@ pub struct Worker {
     items: Arc<Vec<Item>>,
     carts: Vec<String>,
     turn: usize,
+    /// Tells this run from others.
+    run: u64,
     window: Option<Window>,
     tally: Tally,
 }
@@ -106,8 +114,10 @@ impl Worker {
             delete_leftovers(&mut shopper).await?;
         }
         shopper.sign_in().await?;
+        // Keyed at random in every process.
+        let run = RandomState::new().hash_one(index);
         let tally = Tally::default();
-        Ok(Self { shopper, operation, items, carts, turn: index, window: None, tally })
+        Ok(Self { shopper, operation, items, carts, turn: index, run, window: None, tally })
     }
 
     /// The same user, whose calls from now on are tried once.
@@ -162,8 +172,9 @@ impl Worker {
 
     async fn check_out(&mut self) -> Option<()> {
         let line = self.line();
+        let cart_id = self.new_cart_id();
         let begun_at = Instant::now();
-        let answer = self.shopper.create_cart("", vec![line]).await;
+        let answer = self.shopper.create_cart(&cart_id, vec![line]).await;
         let cart = self.record("CreateCart", begun_at, answer)?;
         let paid = self.pay(&cart).await;
         if paid.is_none() {
@@ -180,17 +191,23 @@ impl Worker {
         match answer.map(|checkout| checkout.state()) {
             Ok(CheckoutState::Paid) => self.record("Checkout", begun_at, Ok(())),
             Ok(CheckoutState::Pending) => {
-                self.tally.undecided += u64::from(self.counts_now());
+                self.tally.undecided += u64::from(self.counts(begun_at));
                 Some(())
             }
             Ok(_) => {
-                if self.counts_now() {
+                if self.counts(begun_at) {
                     self.tally.fail("Checkout", "not paid");
                 }
                 None
             }
             Err(error) => self.record("Checkout", begun_at, Err(error)),
         }
+    }
+
+    /// Another one in each turn and run, so that a repeated call makes one cart.
+    fn new_cart_id(&self) -> String {
+        let name = format!("{}\n{}\n{}", self.shopper.user().as_str(), self.run, self.turn);
+        Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string()
     }
 
     /// Any item that costs something; how many changes with every turn.
@@ -202,8 +219,8 @@ impl Worker {
         Line { sku, quantity: i64::try_from(self.turn % 9).unwrap_or(0) + 1 }
     }
 
-    fn counts_now(&self) -> bool {
-        self.window.as_ref().is_some_and(|window| window.holds(Instant::now()))
+    fn counts(&self, at: Instant) -> bool {
+        self.window.as_ref().is_some_and(|window| window.holds(at))
     }
 
     fn record<T>(
@@ -212,16 +229,16 @@ impl Worker {
         begun_at: Instant,
         answer: Result<T, CallError>,
     ) -> Option<T> {
-        let counts = self.counts_now();
         match answer {
             Ok(answer) => {
-                if counts {
+                if self.counts(Instant::now()) {
                     self.tally.record(rpc, begun_at.elapsed());
                 }
                 Some(answer)
             }
             Err(error) => {
-                if counts {
+                // However late it failed: a call that hangs fails after the window has ended.
+                if self.counts(begun_at) {
                     self.tally.fail(rpc, &error.label());
                 }
                 None
@@ -241,7 +258,11 @@ async fn delete_leftovers(shopper: &mut Shopper) -> Result<(), CallError> {
         let carts = shopper.unpurchased_carts().await?;
         let open: Vec<_> = carts.iter().filter(|cart| cart.state() == CartState::Open).collect();
         for cart in &open {
-            shopper.delete_cart(&cart.cart_id).await?;
+            match shopper.delete_cart(&cart.cart_id).await {
+                // By an earlier try whose answer was lost.
+                Err(error) if error.reason() == Some(ErrorReason::CartNotFound) => {}
+                deleted => deleted?,
+            }
         }
         if open.is_empty() {
             break;

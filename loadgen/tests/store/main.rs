@@ -9,7 +9,7 @@ use std::{
     fs::{self, File},
     io::Write as _,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -18,6 +18,11 @@ use fake::{FakeStore, Trouble};
 use flate2::{Compression, write::GzEncoder};
 use loadgen::Config;
 use tempfile::TempDir;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
 
 const PURCHASES: u32 = 24;
 const CUSTOMERS: u32 = 5;
@@ -217,24 +222,64 @@ async fn load_is_measured_by_rpc() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_load_that_is_told_to_stop_prints_its_figures_so_far() {
-    let store = FakeStore::start(Trouble::default()).await;
+/// Starts a load of checkouts on `url` that is to go on for an hour, and waits until it has bought
+/// something in `store`.
+async fn start_load(url: &str, store: &FakeStore) -> Child {
     store.stock("A", 85);
-    let args = ["load", "--controller", &store.url, "--op", "checkout", "--seconds", "3600"];
-    let args = args.into_iter().chain(["--warmup-seconds", "0", "--concurrency", "2"]);
-    let load = program(&args.map(str::to_owned).collect::<Vec<_>>()).spawn().unwrap();
+    let args = ["load", "--controller", url, "--op", "checkout", "--seconds", "3600"];
+    let more = ["--warmup-seconds", "0", "--concurrency", "2", "--call-seconds", "1"];
+    let args: Vec<_> = args.into_iter().chain(more).map(str::to_owned).collect();
+    let load = program(&args).spawn().unwrap();
     let give_up_at = Instant::now() + Duration::from_secs(30);
     while store.charges().len() < 3 {
         assert!(Instant::now() < give_up_at, "the load buys nothing");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+    load
+}
+
+/// Sends SIGTERM and returns what is printed then.
+async fn terminate(load: Child) -> Output {
     let terminate = Command::new("kill").arg("-TERM").arg(load.id().to_string()).status();
     assert!(terminate.unwrap().success());
     let ended = tokio::task::spawn_blocking(move || load.wait_with_output().unwrap());
-    let ended = tokio::time::timeout(Duration::from_secs(30), ended).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(30), ended).await.unwrap().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_is_told_to_stop_prints_its_figures_so_far() {
+    let store = FakeStore::start(Trouble::default()).await;
+    let ended = terminate(start_load(&store.url, &store).await).await;
     let report = String::from_utf8(ended.stdout).unwrap();
     assert!(ended.status.success() && report.contains("\nCheckout "), "{report}");
+    assert!(report.ends_with("none\n"), "{report}");
+    assert_eq!(String::from_utf8(ended.stderr).unwrap(), "measuring\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_hangs_until_the_load_has_ended_has_failed() {
+    let store = FakeStore::start(Trouble::default()).await;
+    let behind = store.url.trim_start_matches("http://").to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (freeze, frozen) = watch::channel(false);
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let (mut far, mut frozen) =
+                (TcpStream::connect(&behind).await.unwrap(), frozen.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    _ = copy_bidirectional(&mut near, &mut far) => {}
+                    _ = async { frozen.wait_for(|frozen| *frozen).await.is_ok() } => std::future::pending().await,
+                }
+            });
+        }
+    });
+    let load = start_load(&url, &store).await;
+    freeze.send(true).unwrap();
+    let report = String::from_utf8(terminate(load).await.stdout).unwrap();
+    let errors = report.split("\nerrors").nth(1);
+    assert!(errors.is_some_and(|errors| errors.contains("transport: ")), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
