@@ -1,64 +1,63 @@
 //! An HTTP/1.1 server, for what is not gRPC: an identity provider's pages, metrics.
 //!
-//! axum's own would do, but waits for ever for a client that says nothing, and has no limit to how many
-//! there are: whoever reaches the port could take all file descriptors of the process. Deliberately
-//! absent: limits of one request, which are the router's.
+//! axum's own would do, but waits for ever for a client that says nothing or reads nothing, and has no
+//! limit to how many there are: whoever reaches the port could take all file descriptors of the
+//! process. Deliberately absent: limits of one request, which are the router's.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::error::chain;
-
-/// How long a client may take to send the head of a request, and be idle before the next.
-const HEAD_LIMIT: Duration = Duration::from_secs(10);
-
-/// Connections at the same time, at most. More wait to be accepted.
-const MAX_CONNECTIONS: usize = 256;
 
 /// The pause after a connection could not be accepted, as when file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Serves `router` until `stop` is cancelled, then finishes the requests at work: as long as they take.
+/// What a client may take of the server.
+const LIMITS: Limits = Limits {
+    connections: 256,
+    head: Duration::from_secs(10),
+    age: Duration::from_mins(1),
+    grace: Duration::from_secs(30),
+};
+
+/// Serves `router` until `stop` is cancelled, then finishes the requests at work, within 30 s.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    Limits { head: HEAD_LIMIT, connections: MAX_CONNECTIONS }.serve(listener, router, stop).await;
+    LIMITS.serve(listener, router, stop).await;
 }
 
+#[derive(Clone, Copy)]
 struct Limits {
-    head: Duration,
+    /// Connections at the same time. More wait to be accepted.
     connections: usize,
+    /// How long a client may take to send the head of a request, and be idle before the next.
+    head: Duration,
+    /// After this a connection takes no more requests.
+    age: Duration,
+    /// How long the last request of a connection may take, its answer's way to the client included.
+    grace: Duration,
 }
 
 impl Limits {
     async fn serve(self, listener: TcpListener, router: Router, stop: CancellationToken) {
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(self.head);
         let places = Arc::new(Semaphore::new(self.connections));
-        let open = GracefulShutdown::new();
+        let open = TaskTracker::new();
         let accepting = async {
             // Nobody closes the semaphore.
             while let Ok(place) = Arc::clone(&places).acquire_owned().await {
                 let stream = accept(&listener).await;
-                let service = TowerToHyperService::new(router.clone());
-                let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
-                tokio::spawn(async move {
-                    if let Err(failure) = connection.await {
-                        tracing::debug!(error = chain(&failure), "an http connection broke");
-                    }
-                    drop(place);
-                });
+                open.spawn(self.hold(stream, router.clone(), stop.clone(), place));
             }
         };
         tokio::select! {
@@ -66,8 +65,41 @@ impl Limits {
             () = stop.cancelled() => {}
         }
         drop(listener);
-        open.shutdown().await;
+        open.close();
+        open.wait().await;
     }
+
+    /// Answers one client, until it leaves or its time is over.
+    async fn hold(
+        self,
+        stream: TcpStream,
+        router: Router,
+        stop: CancellationToken,
+        _place: OwnedSemaphorePermit,
+    ) {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(self.head);
+        let service = TowerToHyperService::new(router);
+        let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = over(self.age, &stop) => {
+                connection.as_mut().graceful_shutdown();
+                let Ok(ended) = time::timeout(self.grace, connection).await else {
+                    tracing::debug!("an http client does not take its answer");
+                    return;
+                };
+                ended
+            }
+        };
+        if let Err(failure) = ended {
+            tracing::debug!(error = chain(&failure), "an http connection broke");
+        }
+    }
+}
+
+async fn over(age: Duration, stop: &CancellationToken) {
+    time::timeout(age, stop.cancelled()).await.ok();
 }
 
 async fn accept(listener: &TcpListener) -> TcpStream {
@@ -108,6 +140,11 @@ mod tests {
 
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n";
 
+    const SHORT: Duration = Duration::from_millis(50);
+
+    /// Whatever a test does not set is long enough for all of it.
+    const LONG: Limits = Limits { connections: 9, head: BOUND, age: BOUND, grace: BOUND };
+
     struct Running {
         address: std::net::SocketAddr,
         stop: CancellationToken,
@@ -140,13 +177,31 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_sends_no_request_is_cut_off() {
-        let limits = Limits { head: Duration::from_millis(50), connections: 9 };
-        let server = start(limits, hello()).await;
+        let server = start(Limits { head: SHORT, ..LONG }, hello()).await;
         for sent in ["", "GET / HTTP/1.1\r\nhost: he"] {
             let mut stream = connect(&server).await;
             stream.write_all(sent.as_bytes()).await.unwrap();
             assert!(!rest(stream).await.contains("200 OK"));
         }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_is_cut_off() {
+        let much = Router::new().route("/", get(async || vec![0_u8; 64 * 1024 * 1024]));
+        let limits = Limits { connections: 1, age: SHORT, grace: SHORT, ..LONG };
+        let server = start(limits, much).await;
+        let mut deaf = connect(&server).await;
+        deaf.write_all(REQUEST).await.unwrap();
+        // It has the only place, so the next is answered only once the first is gone.
+        let mut next = connect(&server).await;
+        next.write_all(REQUEST).await.unwrap();
+        let answered = time::timeout(BOUND, next.read_u8()).await;
+        assert_eq!(answered.unwrap().unwrap(), b'H');
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_has_grown_old_takes_no_more_requests() {
+        let server = start(Limits { age: Duration::from_secs(1), ..LONG }, hello()).await;
         let mut stream = connect(&server).await;
         stream.write_all(REQUEST).await.unwrap();
         let text = rest(stream).await;
@@ -155,8 +210,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_over_the_limit_waits_for_its_place() {
-        let limits = Limits { head: Duration::from_hours(1), connections: 1 };
-        let server = start(limits, hello()).await;
+        let server = start(Limits { connections: 1, ..LONG }, hello()).await;
         let first = connect(&server).await;
         let mut second = connect(&server).await;
         second.write_all(REQUEST).await.unwrap();
@@ -176,8 +230,7 @@ mod tests {
             waiting.notified().await;
             "done"
         };
-        let limits = Limits { head: Duration::from_hours(1), connections: 9 };
-        let server = start(limits, Router::new().route("/", get(slow))).await;
+        let server = start(LONG, Router::new().route("/", get(slow))).await;
         let idle = connect(&server).await;
         let mut busy = connect(&server).await;
         busy.write_all(REQUEST).await.unwrap();

@@ -50,17 +50,19 @@ struct Gate {
 pub async fn serve(idp: Arc<Idp>, listener: TcpListener, stop: CancellationToken, drain: Duration) {
     let tasks = TaskTracker::new();
     let gate = Gate { in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)), tasks: tasks.clone() };
+    let serving = async {
+        service_kit::http::serve(listener, router(idp, gate), stop.clone()).await;
+        // Those too whose client is gone.
+        tasks.close();
+        tasks.wait().await;
+    };
     tokio::select! {
-        () = service_kit::http::serve(listener, router(idp, gate), stop.clone()) => {}
-        () = overdue(stop, drain) => warn!("http connections still open after {drain:?}, closing them"),
-    }
-    tasks.close();
-    if timeout(drain, tasks.wait()).await.is_err() {
-        warn!("http requests still at work after {drain:?}, leaving them");
+        () = serving => {}
+        () = overdue(&stop, drain) => warn!("http requests still open after {drain:?}, leaving them"),
     }
 }
 
-async fn overdue(stop: CancellationToken, drain: Duration) {
+async fn overdue(stop: &CancellationToken, drain: Duration) {
     stop.cancelled().await;
     tokio::time::sleep(drain).await;
 }
