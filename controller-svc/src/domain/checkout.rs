@@ -13,8 +13,9 @@ use time::OffsetDateTime;
 
 use super::fingerprint::Fingerprint;
 
-/// How often a payment is asked for before the driver only asks what became of it.
-pub const CHARGE_TRIES: u8 = 3;
+/// How often a payment is asked for before the driver only asks what became of it. The window is
+/// mostly over before: a payment service that restarts within it costs no sale.
+pub const CHARGE_TRIES: u8 = 20;
 
 /// Why the payment processor refused a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

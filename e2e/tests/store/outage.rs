@@ -64,6 +64,25 @@ async fn without_its_database_the_store_says_so_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_payment_service_that_is_away_for_a_moment_costs_no_sale() {
+    let mut world = World::on(Kind::Sqlite).await;
+    let mut alice = world.shopper("alice").await;
+    let cart = cart(&mut alice, &[("1001", 1)]).await;
+    world.store.kill(Service::Payment).await;
+    let buying = {
+        let (mut alice, request) = (alice.clone(), purchase("p", &cart, "tok_visa"));
+        tokio::spawn(async move { check_out(&mut alice, request).await })
+    };
+    until_cart_is(&mut alice, &cart.cart_id, CartState::Pending).await;
+    // Longer than three quick tries, and well within the window.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    world.store.start_one(Service::Payment).await.unwrap();
+    buying.await.unwrap().unwrap();
+    until_cart_is(&mut alice, &cart.cart_id, CartState::Paid).await;
+    assert_eq!(world.captures().await, 1);
+}
+
+#[tokio::test]
 async fn a_payment_service_that_is_away_makes_a_checkout_wait_or_cancels_it() {
     let mut world = World::on(Kind::Sqlite).await;
     let mut alice = world.shopper("alice").await;
