@@ -33,6 +33,8 @@ TRY_S = 10.0  # deadline of one try; Checkout, the slowest, is answered within 8
 WATCH_S = 60.0  # deadline of one try to watch: a peer that has vanished is noticed then
 PATIENCE_S = 30.0  # for all tries of a call together: outlasts a restart of the store
 RENEW_AT = 0.8  # share of a token's life after which it is replaced
+RENEW_PATIENCE_S = 2.0  # for replacing it: the call that needs it has patience of its own
+RENEW_PAUSE_S = 10.0  # pause after a token that is still good could not be replaced
 
 
 class Store:
@@ -64,7 +66,13 @@ class Store:
     def sign_in(self, username: str, password: str) -> None:
         """Signs a user in, where the store says. A wrong password is CREDENTIALS_WRONG."""
         session = _Session(self._where_to_sign_in(), self._patience_s)
-        session.sign_in(username, password)
+        try:
+            session.sign_in(username, password)
+        except Exception:
+            session.close()
+            raise
+        if self._session:
+            self._session.close()
         self._session = session
 
     def storefront(self, *, page_size: int = 0) -> controller.GetStorefrontResponse:
@@ -143,7 +151,7 @@ class Store:
             )
             if checkout.state != CheckoutState.CHECKOUT_STATE_PENDING:
                 return checkout
-            # A store that shuts down ends the stream without an error, and without an outcome.
+            # The store ends a watch after 5 minutes, whatever became of the checkout.
             time.sleep(FIRST_BACKOFF_S)
 
     def purchases(self, *, page_size: int = 0) -> Iterator[Cart]:
@@ -220,23 +228,38 @@ class _Session:
 
     def sign_in(self, username: str, password: str) -> None:
         # Repeated although each try begins a session: one that nobody uses does no harm.
-        self._get_tokens(self._idp.SignIn, idp.SignInRequest(username=username, password=password))
+        request = idp.SignInRequest(username=username, password=password)
+        self._get_tokens(self._idp.SignIn, request, self._patience_s)
 
     def token(self, refused: str | None = None) -> str:
         """Returns an access token, another one than the store has `refused`."""
         # One thread at a time: a refresh token that is used twice ends the session.
         with self._lock:
-            if self._access_token == refused or time.monotonic() >= self._renew_at:
-                # Repeated although the token works once. If it was used up and the answer lost, so
-                # is the session, either way; if the call was not heard, this saves it.
-                request = idp.RefreshRequest(refresh_token=self._refresh_token)
-                self._get_tokens(self._idp.Refresh, request)
+            is_good = self._access_token != refused and time.monotonic() < self._expires_at
+            if not is_good or time.monotonic() >= self._renew_at:
+                self._renew(is_good)
             return self._access_token
 
-    def _get_tokens(self, method: Callable[..., Any], request: Message) -> None:
+    def _renew(self, is_good: bool) -> None:
+        """Replaces the token. One that is still good serves on if nobody answers."""
+        # Repeated although a refresh token works once. If it was used up and the answer lost, so is
+        # the session, either way; if the call was not heard, this saves it.
+        request = idp.RefreshRequest(refresh_token=self._refresh_token)
+        try:
+            self._get_tokens(self._idp.Refresh, request, RENEW_PATIENCE_S)
+        except StoreError as error:
+            if not (is_good and error.is_transient):
+                raise
+            self._renew_at = time.monotonic() + RENEW_PAUSE_S
+
+    def _get_tokens(
+        self, method: Callable[..., Any], request: Message, patience_s: float
+    ) -> None:
         asked_at = time.monotonic()
         call = partial(call_once, method, request)
-        tokens = repeat(call, try_s=TRY_S, patience_s=self._patience_s).tokens
+        tokens = repeat(call, try_s=TRY_S, patience_s=patience_s).tokens
+        life_s = tokens.expires_in.ToTimedelta().total_seconds()
         self._access_token = tokens.access_token
         self._refresh_token = tokens.refresh_token
-        self._renew_at = asked_at + RENEW_AT * tokens.expires_in.ToTimedelta().total_seconds()
+        self._renew_at = asked_at + RENEW_AT * life_s
+        self._expires_at = asked_at + life_s

@@ -42,6 +42,7 @@ class FakeStore(controller_grpc.ControllerServiceServicer, idp_grpc.IdpServiceSe
         # What each watch shows before it ends.
         self.watches: list[list[CheckoutState]] = []
         self.token_life_s = 900
+        self.can_refresh = True
         # The number of the only access token that is let in.
         self.good_token = 0
         # The refresh tokens that were used.
@@ -85,6 +86,8 @@ class FakeStore(controller_grpc.ControllerServiceServicer, idp_grpc.IdpServiceSe
 
     def Refresh(self, request: Any, context: Any) -> idp.RefreshResponse:
         self.refreshed.append(request.refresh_token)
+        if not self.can_refresh:
+            refuse(context, failure("UNAVAILABLE", retry_delay_s=5))
         return idp.RefreshResponse(tokens=self.new_tokens())
 
     def new_tokens(self) -> idp.UserTokens:
@@ -204,7 +207,7 @@ def test_a_store_that_restarts_is_waited_for(fake: FakeStore, shopper: Store) ->
 
 def test_a_watch_outlives_a_shutdown_and_a_cut(fake: FakeStore, shopper: Store) -> None:
     fake.watches = [[PENDING], [PENDING], [], [PENDING, PAID]]
-    fake.failures = [failure(None)]
+    fake.failures = [failure(None), failure("UNAVAILABLE")]
     checkout = shopper.watch_until_decided("checkout", patience_s=10)
     assert (checkout.checkout_id, checkout.state) == ("checkout", PAID)
     assert fake.watches == []
@@ -217,18 +220,29 @@ def test_a_watch_ends_when_the_patience_does(fake: FakeStore, shopper: Store) ->
     assert caught.value.code == grpc.StatusCode.DEADLINE_EXCEEDED
 
 
-def test_a_token_is_renewed_before_it_expires(fake: FakeStore) -> None:
-    fake.token_life_s = 1
-    with Store(f"127.0.0.1:{fake.port}") as shopper:
-        shopper.sign_in("grace", "a-secret-password")
+def grow_old(shopper: Store) -> None:
+    """As if 80 % of the token's life were over."""
+    shopper._session._renew_at = 0.0
+
+
+def test_a_token_is_renewed_before_it_expires(fake: FakeStore, shopper: Store) -> None:
+    shopper.storefront()
+    assert fake.refreshed == []
+    for number in (1, 2):
+        grow_old(shopper)
         shopper.storefront()
-        assert fake.refreshed == []
-        time.sleep(0.9)
         shopper.storefront()
-        assert fake.refreshed == ["refresh-1"]
-        time.sleep(0.9)
-        shopper.storefront()
-        assert fake.refreshed == ["refresh-1", "refresh-2"]
+        assert fake.refreshed[number - 1 :] == [f"refresh-{number}"]
+
+
+def test_a_token_that_is_still_good_serves_on_while_nobody_renews_it(
+    fake: FakeStore, shopper: Store
+) -> None:
+    fake.can_refresh = False
+    grow_old(shopper)
+    for _ in range(3):
+        assert shopper.set_item("cart", "DUCK-RED", 3, etag="v1").etag == "v2"
+    assert fake.refreshed == ["refresh-1"]
 
 
 def test_a_refused_token_is_renewed_once(fake: FakeStore, shopper: Store) -> None:
