@@ -167,7 +167,10 @@ fn alarms(text: &str) -> Vec<Alarm<'_>> {
         let [_, condition, rest] = condition.split('`').collect::<Vec<_>>()[..] else {
             panic!("{line}")
         };
-        let lasts = rest.trim().strip_prefix("for ").map(|lasts| lasts.replace(" minutes", "m"));
+        let lasts = rest
+            .trim()
+            .strip_prefix("for ")
+            .map(|lasts| lasts.replace(" minutes", "m").replace(" minute", "m"));
         assert!(lasts.is_some() || rest.trim().is_empty(), "{line}");
         let what_to_do = link.rsplit_once("](#").unwrap().1.trim().trim_end_matches(')');
         // A bar ends a cell of a table, so it is escaped there.
