@@ -288,18 +288,22 @@ async fn an_unknown_method_is_unimplemented() {
 
 #[tokio::test]
 async fn shutdown_lets_a_call_at_work_finish_and_takes_no_more() {
-    let go = Arc::default();
-    let (echo, mut heard) = slow(&go);
-    let server = serve_echo(echo).await;
-    let client = server.client();
-    let call = tokio::spawn(async move { client.say("slow").await });
-    assert_eq!(next(&mut heard).await, "began");
-    server.shutdown.cancel();
-    let late = Client(crate::channel::connect(&server.url).unwrap());
-    until(async || late.say("quick").await.is_err()).await;
-    go.notify_one();
-    assert_eq!(call.await.unwrap().unwrap(), "done");
-    server.stop().await;
+    // At once, and after the time of a lame duck.
+    for lame_duck_seconds in [0, 1] {
+        let go = Arc::default();
+        let (echo, mut heard) = slow(&go);
+        let args = ServerArgs { lame_duck_seconds, ..ServerArgs::default() };
+        let server = serve(server_with(&args, echo)).await;
+        let client = server.client();
+        let call = tokio::spawn(async move { client.say("slow").await });
+        assert_eq!(next(&mut heard).await, "began");
+        server.shutdown.cancel();
+        let late = Client(crate::channel::connect(&server.url).unwrap());
+        until(async || late.say("quick").await.is_err()).await;
+        go.notify_one();
+        assert_eq!(call.await.unwrap().unwrap(), "done");
+        server.stop().await;
+    }
 }
 
 #[tokio::test]
@@ -314,23 +318,6 @@ async fn a_lame_duck_says_that_it_is_not_ready_and_takes_calls_all_the_same() {
     assert_eq!(newcomer.say("").await.unwrap(), "done");
     assert!(!is_serving(&server).await);
     assert!(!server.server.is_finished());
-}
-
-#[tokio::test]
-async fn a_lame_duck_drains_when_its_time_is_over() {
-    let go = Arc::default();
-    let (echo, mut heard) = slow(&go);
-    let args = ServerArgs { lame_duck_seconds: 1, ..ServerArgs::default() };
-    let server = serve(server_with(&args, echo)).await;
-    let client = server.client();
-    let call = tokio::spawn(async move { client.say("slow").await });
-    assert_eq!(next(&mut heard).await, "began");
-    server.shutdown.cancel();
-    let late = Client(crate::channel::connect(&server.url).unwrap());
-    until(async || late.say("quick").await.is_err()).await;
-    go.notify_one();
-    assert_eq!(call.await.unwrap().unwrap(), "done");
-    server.stop().await;
 }
 
 #[tokio::test]
