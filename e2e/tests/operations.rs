@@ -164,6 +164,7 @@ fn alarms(text: &str) -> Vec<Alarm<'_>> {
     let alarm = |line| {
         let cells: Vec<&str> = str::trim(line).trim_matches('|').split(" | ").collect();
         let [name, condition, meaning, link] = cells[..] else { panic!("{line}") };
+        assert!(cells.iter().all(|cell| !cell.trim().is_empty()), "{line}");
         let [_, condition, rest] = condition.split('`').collect::<Vec<_>>()[..] else {
             panic!("{line}")
         };
