@@ -2,9 +2,11 @@
 //!
 //! Deliberately absent: statements. Each service keeps its own under `store/`.
 
+mod executor;
 mod failure;
 mod postgres;
 mod sqlite;
+mod store_error;
 mod wait;
 
 use std::{path::PathBuf, time::Duration};
@@ -19,8 +21,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::secret::{self, SecretError};
 
+pub use executor::{Column, Dialect, Query, Row, Sql, SqlDatabase, Transaction, Value};
 pub use failure::Failure;
 pub use sqlite::Sqlite;
+pub use store_error::StoreError;
 
 /// Where a service keeps its data.
 #[derive(Debug, Clone, clap::Args)]
@@ -202,6 +206,16 @@ impl Database {
         }
     }
 
+    /// The database that takes statements, unless there is none.
+    #[must_use]
+    pub fn sql(&self) -> Option<SqlDatabase> {
+        match self {
+            Self::Memory => None,
+            Self::Sqlite(sqlite) => Some(SqlDatabase::Sqlite(sqlite.clone())),
+            Self::Postgres(pool) => Some(SqlDatabase::Postgres(pool.clone())),
+        }
+    }
+
     /// Asks the database for an answer.
     ///
     /// # Errors
@@ -210,7 +224,7 @@ impl Database {
         match self {
             Self::Memory => Ok(()),
             Self::Sqlite(sqlite) => sqlx::query("select 1").execute(&sqlite.read).await.map(drop),
-            Self::Postgres(pool) => sqlx::query("select 1").execute(pool).await.map(drop),
+            Self::Postgres(pool) => executor::acquire_alive(pool).await.map(drop),
         }
     }
 

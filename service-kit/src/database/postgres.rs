@@ -4,7 +4,8 @@ use std::{str::FromStr as _, time::Duration};
 
 use log::LevelFilter;
 use sqlx::{
-    AssertSqlSafe, Connection as _, PgConnection, PgPool, Row as _,
+    AssertSqlSafe, Connection as _, PgConnection, PgPool, Postgres, Row as _,
+    pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -20,6 +21,15 @@ const SESSION: [(&str, &str); 3] = [
     ("lock_timeout", "2s"),
     ("idle_in_transaction_session_timeout", "10s"),
 ];
+
+/// A connection that was given back so short a time ago is taken to be alive.
+const TRUSTED_FOR: Duration = Duration::from_millis(500);
+
+tokio::task_local! {
+    /// Set while a connection is given back that has carried out one statement, whole, and never
+    /// was in a transaction.
+    static NEVER_IN_TRANSACTION: ();
+}
 
 pub(super) async fn open(
     url: &str,
@@ -44,7 +54,10 @@ pub(super) async fn open(
         .acquire_time_level(LevelFilter::Debug)
         .idle_timeout(IDLE_TIMEOUT)
         .max_lifetime(MAX_LIFETIME)
-        .after_release(|connection, _| Box::pin(is_outside_transaction(connection)));
+        // A round trip each time; see `is_alive`.
+        .test_before_acquire(false)
+        .before_acquire(|connection, it| Box::pin(is_alive(connection, it.idle_for)))
+        .after_release(|connection, _| Box::pin(may_be_released(connection)));
     pool.connect_with(options).await.map_err(failed)
 }
 
@@ -75,6 +88,20 @@ async fn schema_exists(connection: &mut PgConnection, schema: &str) -> Result<bo
     sqlx::query_scalar(sql).bind(schema).fetch_one(connection).await
 }
 
+/// Gives back a connection that has carried out one statement, whole, without the check of
+/// [`may_be_released`], which is a round trip more. A connection that is simply dropped is checked.
+pub(super) fn give_back(mut connection: PoolConnection<Postgres>) {
+    // Hidden in sqlx's documentation, and what its `drop` spawns.
+    tokio::spawn(NEVER_IN_TRANSACTION.scope((), connection.return_to_pool()));
+}
+
+/// Whether the pool may hand out `connection`, which has been idle for so long. The pool has asked
+/// it for a sign of life when it was given back; asking again is not worth a round trip while
+/// connections are busy.
+async fn is_alive(connection: &mut PgConnection, idle_for: Duration) -> Result<bool, sqlx::Error> {
+    Ok(idle_for < TRUSTED_FOR || connection.ping().await.is_ok())
+}
+
 /// Whether a connection may go back to the pool.
 ///
 /// sqlx 0.9.0 can lose track of a transaction if a future is dropped inside `begin()`: the connection
@@ -84,7 +111,10 @@ async fn schema_exists(connection: &mut PgConnection, schema: &str) -> Result<bo
 /// time.) Only in the simple protocol, though: in the extended one the transaction starts when the
 /// statement is bound and the statement when it is executed. A connection inside a transaction is
 /// closed, which rolls back.
-async fn is_outside_transaction(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+async fn may_be_released(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    if NEVER_IN_TRANSACTION.try_with(|()| ()).is_ok() {
+        return Ok(true);
+    }
     let sql = "select now() = statement_timestamp()";
     let outside: bool = sqlx::raw_sql(sql).fetch_one(connection).await?.try_get(0)?;
     if !outside {
