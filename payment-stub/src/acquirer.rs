@@ -92,7 +92,7 @@ impl SimulatedAcquirer {
 
     fn payment_id(&self) -> Result<PaymentId, StoreError> {
         let id = format!("pay_{}", self.sources.uuid_v7().simple());
-        id.parse().map_err(|_| StoreError::Corrupt("payment id"))
+        id.parse().map_err(|error| StoreError::unreadable("payment id", error))
     }
 }
 

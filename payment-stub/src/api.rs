@@ -9,6 +9,7 @@ use oxcart_proto::payment::{self as pb, payment_service_server::PaymentService};
 use service_kit::{
     Reason,
     auth::Caller,
+    database::StoreError,
     deadline,
     error::{self, Refusal},
     page, server,
@@ -164,9 +165,10 @@ fn fault(error: PaymentError) -> Status {
         PaymentError::Acquirer(error) => error.into_inner(),
         other => return error::internal(context, &other),
     };
-    match cause.into_failure() {
-        Ok(failure) => failure.into_status(context),
-        Err(cause) => error::internal(context, &cause),
+    match cause {
+        StoreError::Database(failure) => failure.into_status(context),
+        StoreError::Conflict => error::unavailable(context, &cause),
+        StoreError::Unreadable { .. } => error::internal(context, &cause),
     }
 }
 

@@ -73,7 +73,7 @@ pub async fn serve(
     sources: Sources,
 ) -> Result<(), RunError> {
     let database = migrate(&config).await?;
-    let stores = Stores::open(database.clone());
+    let stores = Stores::open(&database);
     let acquirer =
         Arc::new(SimulatedAcquirer::new(stores.acquirer, config.delays(), sources.clone()));
     let store = stores.payments;

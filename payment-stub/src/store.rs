@@ -1,25 +1,23 @@
 //! Where payments are kept: one trait for our register, one for the simulated acquirer's side, and
-//! both on memory, SQLite and PostgreSQL.
+//! both in memory and in SQL.
 //!
 //! What makes a record write-once stands in here and nowhere else: the key is inserted at most once,
 //! and a record changes only `where state = 'PROCESSING'`, or to note that it was given back.
 //! Deliberately absent: clock and ids (callers pass them), deleting (a tombstone stays for ever).
 
 mod memory;
-mod postgres;
 mod row;
 mod sql;
-mod sqlite;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use service_kit::database::{Database, Failure, Migration, Migrations};
+use service_kit::database::{Database, Migration, Migrations};
 use time::OffsetDateTime;
 
 pub use memory::MemoryStore;
-pub use postgres::PostgresStore;
-pub use sqlite::SqliteStore;
+pub use service_kit::database::StoreError;
+pub use sql::SqlStore;
 
 use crate::domain::{
     acquirer::AcquirerCharge,
@@ -42,36 +40,6 @@ pub const MIGRATIONS: Migrations = Migrations {
         sql: include_str!("../migrations/postgres/0001_payments.sql"),
     }],
 };
-
-/// Why a store gave no answer. Whether it did what it was asked is unknown then.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The database failed.
-    #[error("the database failed")]
-    Database(#[from] Failure),
-    /// A stored value is none that this version writes.
-    #[error("a stored {0} is not valid")]
-    Corrupt(&'static str),
-}
-
-impl StoreError {
-    /// The database's failure, or else the error as it is.
-    ///
-    /// # Errors
-    /// Every other error.
-    pub fn into_failure(self) -> Result<Failure, Self> {
-        match self {
-            Self::Database(failure) => Ok(failure),
-            Self::Corrupt(_) => Err(self),
-        }
-    }
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error.into())
-    }
-}
 
 /// A record after an attempt to be the first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,11 +131,10 @@ pub struct Stores {
 impl Stores {
     /// Keeps both in `database`, which is migrated.
     #[must_use]
-    pub fn open(database: Database) -> Self {
-        match database {
-            Database::Memory => Self::of(MemoryStore::default()),
-            Database::Sqlite(sqlite) => Self::of(SqliteStore::new(sqlite)),
-            Database::Postgres(pool) => Self::of(PostgresStore::new(pool)),
+    pub fn open(database: &Database) -> Self {
+        match database.sql() {
+            Some(database) => Self::of(SqlStore::new(database)),
+            None => Self::of(MemoryStore::default()),
         }
     }
 

@@ -156,7 +156,7 @@ async fn a_process_killed_while_the_acquirer_decides_finds_the_outcome_after_boo
 
     // What the acquirer has is what we say it has.
     let database = Database::open(&url(&database), "payment", 2).await.unwrap();
-    let acquirer = Stores::open(database).acquirer;
+    let acquirer = Stores::open(&database).acquirer;
     for payment in [&late, &paid] {
         let charge = acquirer.find_charge(&payment.key.parse().unwrap()).await.unwrap().unwrap();
         assert!(format!("{:?}", charge.outcome).contains(&payment.payment_id), "{charge:?}");

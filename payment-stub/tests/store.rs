@@ -90,21 +90,21 @@ mod every_store {
 
 /// Runs `test` on memory.
 async fn on_memory<F: Future<Output = ()>>(test: impl FnOnce(Stores) -> F) {
-    test(Stores::open(Database::Memory)).await;
+    test(Stores::open(&Database::Memory)).await;
 }
 
 /// Runs `test` on a new SQLite file.
 async fn on_sqlite<F: Future<Output = ()>>(test: impl FnOnce(Stores) -> F) {
     let (database, _folder) = testing::sqlite("payment").await;
     database.migrate(&MIGRATIONS).await.unwrap();
-    test(Stores::open(database)).await;
+    test(Stores::open(&database)).await;
 }
 
 /// Runs `test` on a new PostgreSQL database.
 async fn on_postgres<F: Future<Output = ()>>(test: impl FnOnce(Stores) -> F) {
     let database = testing::postgres("payment").await;
     database.migrate(&MIGRATIONS).await.unwrap();
-    test(Stores::open(database)).await;
+    test(Stores::open(&database)).await;
 }
 
 /// The payment key `text`.

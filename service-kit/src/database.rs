@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::secret::{self, SecretError};
 
-pub use executor::{Column, Dialect, Query, Row, Sql, SqlDatabase, Transaction, Value};
+pub use executor::{Column, Dialect, Json, Query, Row, Sql, SqlDatabase, Transaction, Value};
 pub use failure::Failure;
 pub use sqlite::Sqlite;
 pub use store_error::StoreError;

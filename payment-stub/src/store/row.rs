@@ -1,38 +1,16 @@
 //! How records stand in columns, the same in both databases.
 
-use oxcart_types::{Money, PaymentId};
-use service_kit::database::{from_micros, micros};
+use oxcart_types::Money;
+use service_kit::database::{Row, micros};
 
 use super::StoreError;
 use crate::domain::{
     acquirer::AcquirerCharge,
     card::{Brand, KeptCard},
-    key::PaymentKey,
     payment::{Cursor, DeclineReason, Order, Outcome, Payment, Range, State},
     scenario::Verdict,
     token::PaymentToken,
 };
-
-/// Key, amount, currency, token, state, payment id, decline reason, created, updated, refunded.
-pub(super) type PaymentRow = (
-    String,
-    Option<i64>,
-    Option<String>,
-    Option<String>,
-    String,
-    Option<String>,
-    Option<String>,
-    i64,
-    i64,
-    Option<i64>,
-);
-
-/// Key, amount, currency, payment id, decline reason, decided, created, refunded.
-pub(super) type ChargeRow =
-    (String, i64, String, Option<String>, Option<String>, i64, i64, Option<i64>);
-
-/// Decline reason, brand, last four.
-pub(super) type CardRow = (Option<String>, String, String);
 
 /// A state in its columns.
 pub(super) struct StateColumns<'a> {
@@ -61,54 +39,49 @@ impl<'a> From<&'a State> for StateColumns<'a> {
     }
 }
 
-pub(super) fn payment(row: PaymentRow) -> Result<Payment, StoreError> {
-    let (key, amount, currency, token, state, payment_id, reason, created, updated, refunded) = row;
-    let order = match (amount, currency, token) {
-        (Some(minor_units), Some(currency), Some(token)) => Some(Order {
-            amount: money(&currency, minor_units)?,
-            token: token.parse().map_err(|_| StoreError::Corrupt("payment token"))?,
-        }),
-        _ => None,
-    };
-    let state = match state.as_str() {
+/// A payment from the columns of `payment`.
+pub(super) fn payment(row: &Row) -> Result<Payment, StoreError> {
+    let state = match row.get("state")? {
         "PROCESSING" => State::Processing,
         "CANCELLED" => State::Cancelled,
-        _ => match (outcome(payment_id, reason)?, refunded.map(from_micros)) {
-            (Outcome::Captured(payment_id), refunded_at) => {
-                State::Captured { payment_id, refunded_at }
+        _ => match outcome(row)? {
+            Outcome::Declined(reason) => State::Declined(reason),
+            Outcome::Captured(payment_id) => {
+                State::Captured { payment_id, refunded_at: row.time_optional("refunded_at")? }
             }
-            (Outcome::Declined(reason), _) => State::Declined(reason),
         },
     };
     Ok(Payment {
-        key: payment_key(&key)?,
-        order,
+        key: row.parse("payment_key")?,
+        order: order(row)?,
         state,
-        created_at: from_micros(created),
-        updated_at: from_micros(updated),
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
     })
 }
 
-pub(super) fn charge(row: ChargeRow) -> Result<AcquirerCharge, StoreError> {
-    let (key, minor_units, currency, payment_id, reason, decided, created, refunded) = row;
+/// A charge from the columns of `acquirer_charge`.
+pub(super) fn charge(row: &Row) -> Result<AcquirerCharge, StoreError> {
     Ok(AcquirerCharge {
-        key: payment_key(&key)?,
-        amount: money(&currency, minor_units)?,
-        outcome: outcome(payment_id, reason)?,
-        decided_at: from_micros(decided),
-        created_at: from_micros(created),
-        refunded_at: refunded.map(from_micros),
+        key: row.parse("payment_key")?,
+        amount: money(row.get("currency")?, row.get("amount_minor")?)?,
+        outcome: outcome(row)?,
+        decided_at: row.time("decided_at")?,
+        created_at: row.time("created_at")?,
+        refunded_at: row.time_optional("refunded_at")?,
     })
 }
 
-pub(super) fn card(row: CardRow) -> Result<KeptCard, StoreError> {
-    let (reason, brand, last_four) = row;
+/// A card from the columns of `acquirer_card`.
+pub(super) fn card(row: &Row) -> Result<KeptCard, StoreError> {
+    let reason: Option<&str> = row.get("decline_reason")?;
     let verdict = match reason {
         None => Verdict::Paid,
-        Some(reason) => Verdict::Declined(decline_reason(&reason)?),
+        Some(reason) => Verdict::Declined(decline_reason(reason)?),
     };
-    let brand = Brand::from_name(&brand).ok_or(StoreError::Corrupt("card brand"))?;
-    Ok(KeptCard { verdict, brand, last_four })
+    let brand = Brand::from_name(row.get("brand")?);
+    let brand = brand.ok_or_else(|| StoreError::inconsistent("card brand"))?;
+    Ok(KeptCard { verdict, brand, last_four: row.get("last_four")? })
 }
 
 /// The columns of an outcome: payment id and decline reason, one of them null.
@@ -149,25 +122,29 @@ pub(super) fn list_limits(range: Range, after: Option<&Cursor>) -> (i64, i64, i6
     (start, end, created_at, key)
 }
 
-pub(super) fn payment_key(text: &str) -> Result<PaymentKey, StoreError> {
-    text.parse().map_err(|_| StoreError::Corrupt("payment key"))
+fn order(row: &Row) -> Result<Option<Order>, StoreError> {
+    let token = row.parse_optional("token_ref")?;
+    match (row.get("currency")?, row.get("amount_minor")?, token) {
+        (Some(currency), Some(minor_units), Some(token)) => {
+            Ok(Some(Order { amount: money(currency, minor_units)?, token }))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn outcome(row: &Row) -> Result<Outcome, StoreError> {
+    match (row.parse_optional("payment_id")?, row.get("decline_reason")?) {
+        (Some(payment_id), None) => Ok(Outcome::Captured(payment_id)),
+        (None, Some(reason)) => Ok(Outcome::Declined(decline_reason(reason)?)),
+        _ => Err(StoreError::inconsistent("outcome")),
+    }
 }
 
 fn money(currency: &str, minor_units: i64) -> Result<Money, StoreError> {
-    Money::from_parts(currency, minor_units).map_err(|_| StoreError::Corrupt("amount"))
+    Money::from_parts(currency, minor_units)
+        .map_err(|error| StoreError::unreadable("amount", error))
 }
 
 fn decline_reason(name: &str) -> Result<DeclineReason, StoreError> {
-    DeclineReason::from_name(name).ok_or(StoreError::Corrupt("decline reason"))
-}
-
-fn outcome(payment_id: Option<String>, reason: Option<String>) -> Result<Outcome, StoreError> {
-    match (payment_id, reason) {
-        (Some(payment_id), None) => {
-            let payment_id = payment_id.parse::<PaymentId>();
-            Ok(Outcome::Captured(payment_id.map_err(|_| StoreError::Corrupt("payment id"))?))
-        }
-        (None, Some(reason)) => Ok(Outcome::Declined(decline_reason(&reason)?)),
-        _ => Err(StoreError::Corrupt("outcome")),
-    }
+    DeclineReason::from_name(name).ok_or_else(|| StoreError::inconsistent("decline reason"))
 }

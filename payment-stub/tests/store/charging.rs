@@ -54,7 +54,7 @@ impl Acquirer for Flaky {
         let fails = |left: u32| left.checked_sub(1);
         // The acquirer did it, and its answer was lost.
         match self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails) {
-            Ok(_) => Err(StoreError::Corrupt("answer").into()),
+            Ok(_) => Err(StoreError::inconsistent("answer").into()),
             Err(_) => answer,
         }
     }

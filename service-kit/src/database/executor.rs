@@ -4,7 +4,7 @@
 //! A store method is written once. Dialects stand beside each other only where they differ:
 //!
 //! ```
-//! use service_kit::database::{Dialect, Sql, SqlDatabase, StoreError, micros};
+//! use service_kit::database::{Json, Sql, SqlDatabase, StoreError, micros};
 //! use time::OffsetDateTime;
 //!
 //! const SAVE: Sql = Sql::same(
@@ -32,7 +32,7 @@
 //!
 //!     async fn archive(&self, ids: &[&str], at: OffsetDateTime) -> Result<u64, StoreError> {
 //!         let mut transaction = self.database.begin().await?;
-//!         let notes = transaction.query(FIND).bind(sqlx::types::Json(ids)).fetch_all().await?;
+//!         let notes = transaction.query(FIND).bind(Json(ids)).fetch_all().await?;
 //!         for note in &notes {
 //!             let body: &str = note.get("body")?;
 //!             transaction.query(ARCHIVE).bind(body).bind(micros(at)).execute().await?;
@@ -67,6 +67,7 @@ use sqlx::PgPool;
 pub use query::Query;
 pub use row::{Column, Row};
 pub use sql::{Dialect, Sql};
+pub use sqlx::types::Json;
 pub use transaction::Transaction;
 pub use value::Value;
 
