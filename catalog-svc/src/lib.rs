@@ -80,7 +80,7 @@ pub async fn serve(
     sources: Sources,
 ) -> Result<(), RunError> {
     let database = open(&config).await?;
-    let catalog = Catalog::new(store::open(database.clone()));
+    let catalog = Catalog::new(store::open(&database));
     if config.load_built_in {
         let loaded = catalog.import_if_empty(BUILT_IN_CATALOG, config.default_currency);
         loaded.await.map_err(RunError::LoadBuiltIn)?;

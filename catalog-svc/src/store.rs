@@ -3,16 +3,18 @@
 //! Deliberately absent: what may be stored, which the types of [`crate::domain`] say.
 
 mod memory;
-mod postgres;
-mod sqlite;
+mod row;
+mod sql;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use oxcart_types::{Money, MoneyError, Sku};
-use service_kit::database::{Database, Failure, Migration, Migrations};
+use oxcart_types::Sku;
+use service_kit::database::{Database, Migration, Migrations};
 
-use self::{memory::MemoryStore, postgres::PostgresStore, sqlite::SqliteStore};
+pub use service_kit::database::StoreError;
+
+use self::{memory::MemoryStore, sql::SqlStore};
 use crate::domain::{
     item::{Item, ItemSet},
     search::{Match, Place, Query},
@@ -31,32 +33,6 @@ pub const MIGRATIONS: Migrations = Migrations {
         sql: include_str!("../migrations/postgres/0001_item.sql"),
     }],
 };
-
-/// Rows that one statement writes at most. Keeps a statement within a database's time limit; the
-/// transaction is one all the same.
-const BATCH_ROWS: usize = 5_000;
-
-/// Why the store did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The database failed.
-    #[error("the catalogue's database failed")]
-    Database(#[from] Failure),
-    /// The database holds what this version of the service would not have stored.
-    #[error("what is stored of item {sku:?} is not valid")]
-    Unreadable {
-        /// The item.
-        sku: String,
-        /// What is wrong with it.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error.into())
-    }
-}
 
 /// What saving items did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -99,38 +75,9 @@ pub trait CatalogStore: Send + Sync {
 
 /// The store in `database`, whose schema must be up to date.
 #[must_use]
-pub fn open(database: Database) -> Arc<dyn CatalogStore> {
-    match database {
-        Database::Memory => Arc::new(MemoryStore::default()),
-        Database::Sqlite(sqlite) => Arc::new(SqliteStore::new(sqlite)),
-        Database::Postgres(pool) => Arc::new(PostgresStore::new(pool)),
-    }
-}
-
-/// A row of the table `item`, not yet checked.
-struct Row {
-    sku: String,
-    name: String,
-    description: String,
-    currency_code: String,
-    price_minor_units: i64,
-}
-
-impl TryFrom<Row> for Item {
-    type Error = StoreError;
-
-    fn try_from(row: Row) -> Result<Self, StoreError> {
-        let unreadable = |source| StoreError::Unreadable { sku: row.sku.clone(), source };
-        let price: Result<Money, MoneyError> =
-            Money::from_parts(&row.currency_code, row.price_minor_units);
-        Ok(Self {
-            sku: row.sku.parse().map_err(|error| unreadable(Box::new(error)))?,
-            name: row.name.parse().map_err(|error| unreadable(Box::new(error)))?,
-            description: row.description.parse().map_err(|error| unreadable(Box::new(error)))?,
-            price: price
-                .map_err(|error| unreadable(Box::new(error)))?
-                .try_into()
-                .map_err(|error| unreadable(Box::new(error)))?,
-        })
+pub fn open(database: &Database) -> Arc<dyn CatalogStore> {
+    match database.sql() {
+        Some(database) => Arc::new(SqlStore::new(database)),
+        None => Arc::new(MemoryStore::default()),
     }
 }

@@ -78,7 +78,7 @@ type Store = Arc<dyn CatalogStore>;
 
 async fn migrated(database: Database) -> Store {
     database.migrate(&MIGRATIONS).await.unwrap();
-    store::open(database)
+    store::open(&database)
 }
 
 fn sku(text: &str) -> Sku {

@@ -71,6 +71,9 @@ impl From<CatalogError> for Status {
             CatalogError::BadFile(bad) => refuse_file(&bad),
             CatalogError::Interrupted(_) => error::internal("reading the file failed", &failure),
             CatalogError::Store(StoreError::Database(failure)) => failure.into_status(STORE_FAILED),
+            CatalogError::Store(conflict @ StoreError::Conflict) => {
+                error::unavailable(STORE_FAILED, &conflict)
+            }
             CatalogError::Store(unreadable @ StoreError::Unreadable { .. }) => {
                 error::internal(STORE_FAILED, &unreadable)
             }
