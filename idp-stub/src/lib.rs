@@ -146,7 +146,7 @@ async fn open_idp(
     database: &Database,
     sources: &Sources,
 ) -> Result<Idp, IdpServeError> {
-    let store: Arc<dyn IdpStore> = store::open(database.clone());
+    let store: Arc<dyn IdpStore> = store::open(database);
     let policy = config.policy();
     let passwords = Passwords::new(sources.clone())?;
     let seed = read_seed(config, &policy).await?;

@@ -4,14 +4,13 @@
 //! rules of what is valid (in `domain`), and deleting users or clients.
 
 mod memory;
-mod postgres;
+mod row;
 mod sql;
-mod sqlite;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use service_kit::database::{Database, Failure, Migration, Migrations};
+use service_kit::database::{Database, Migration, Migrations};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -21,8 +20,8 @@ use crate::domain::{
 };
 
 pub use memory::MemoryStore;
-pub use postgres::PostgresStore;
-pub use sqlite::SqliteStore;
+pub use service_kit::database::StoreError;
+pub use sql::SqlStore;
 
 /// The tables, for both databases.
 pub const MIGRATIONS: Migrations = Migrations {
@@ -37,26 +36,6 @@ pub const MIGRATIONS: Migrations = Migrations {
         sql: include_str!("../migrations/postgres/0001_identity.sql"),
     }],
 };
-
-/// Why the store gave no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The database did not carry out a statement, or did without our learning of it.
-    #[error("the database failed")]
-    Database(#[from] Failure),
-    /// A row holds what this version cannot read.
-    #[error("a row of the table {table} cannot be read")]
-    Unreadable {
-        /// The table.
-        table: &'static str,
-    },
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error.into())
-    }
-}
 
 /// The store of one identity provider, shared by its replicas.
 #[async_trait]
@@ -134,10 +113,9 @@ pub trait IdpStore: Send + Sync {
 
 /// The store in `database`, which must be migrated.
 #[must_use]
-pub fn open(database: Database) -> Arc<dyn IdpStore> {
-    match database {
-        Database::Memory => Arc::new(MemoryStore::default()),
-        Database::Sqlite(sqlite) => Arc::new(SqliteStore::new(sqlite)),
-        Database::Postgres(pool) => Arc::new(PostgresStore::new(pool)),
+pub fn open(database: &Database) -> Arc<dyn IdpStore> {
+    match database.sql() {
+        Some(database) => Arc::new(SqlStore::new(database)),
+        None => Arc::new(MemoryStore::default()),
     }
 }

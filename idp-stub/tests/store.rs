@@ -20,7 +20,7 @@ type Store = Arc<dyn IdpStore>;
 
 async fn migrated(database: Database) -> Store {
     database.migrate(&MIGRATIONS).await.unwrap();
-    open(database)
+    open(&database)
 }
 
 macro_rules! on_every_store {

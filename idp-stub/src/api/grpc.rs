@@ -11,7 +11,7 @@ use oxcart_proto::idp::{
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::{
     Reason,
-    error::{BadFields, Refusal, internal},
+    error::{BadFields, Refusal, internal, unavailable},
 };
 use tonic::{Request, Response, Status};
 
@@ -187,6 +187,9 @@ impl From<IdpError> for Status {
             }
             IdpError::Store(StoreError::Database(failure)) => {
                 failure.into_status("the identity store failed")
+            }
+            IdpError::Store(error @ StoreError::Conflict) => {
+                unavailable("the identity store failed", &error)
             }
             IdpError::Store(error) => internal("the identity store failed", &error),
             IdpError::Key(error) => internal("the signing key failed", &error),

@@ -115,7 +115,9 @@ impl From<IdpError> for OAuthError {
                 let challenge = "Bearer error=\"insufficient_scope\", scope=\"openid\"";
                 Self { challenge: Some(challenge), ..error }
             }
-            IdpError::Store(StoreError::Database(Failure::Unavailable(_))) => {
+            IdpError::Store(
+                StoreError::Database(Failure::Unavailable(_)) | StoreError::Conflict,
+            ) => {
                 tracing::warn!(error = chain(&error), "the identity store failed, for now");
                 Self::busy()
             }
