@@ -13,7 +13,7 @@ FROM --platform=$BUILDPLATFORM ${RUST_IMAGE} AS manifests
 WORKDIR /source
 COPY . .
 RUN set -eu; mkdir /manifests; cp Cargo.toml Cargo.lock /manifests; \
-    for manifest in */Cargo.toml; do \
+    for manifest in */Cargo.toml */*/Cargo.toml; do \
         package="/manifests/$(dirname "$manifest")"; \
         mkdir -p "$package/src"; \
         cp "$manifest" "$package"; \

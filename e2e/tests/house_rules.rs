@@ -53,7 +53,7 @@ fn what_each_crate_may_depend_on_is_let_pass() {
 
 #[test]
 fn the_kernel_the_contract_and_the_tools_know_no_service() {
-    for name in ["oxcart-types", "oxcart-proto", "service-kit", "loadgen"] {
+    for name in ["oxcart-types", "oxcart-proto", "service-kit", "oxcart-client", "loadgen"] {
         for service in SERVICES {
             let text = manifest(name, &format!("[dependencies]\n{service}.workspace = true"));
             assert_eq!(check_manifest("x/Cargo.toml", &text).len(), 1, "{name} {service}");

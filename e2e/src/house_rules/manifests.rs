@@ -10,16 +10,18 @@ fn allowed(krate: &str) -> Option<Vec<&'static str>> {
     let with_services = || SERVICES.into_iter().chain(common);
     match krate {
         "oxcart-proto" | "oxcart-types" => Some(Vec::new()),
-        "service-kit" => Some(vec!["oxcart-proto", "oxcart-types"]),
-        "loadgen" => Some(common.to_vec()),
-        "oxcart" => Some(with_services().collect()),
-        "e2e" => Some(with_services().chain(["oxcart", "loadgen"]).collect()),
+        // The client is built into a shop's own programs as well.
+        "service-kit" | "oxcart-client" => Some(vec!["oxcart-proto", "oxcart-types"]),
+        "loadgen" => Some(vec!["oxcart-client", "oxcart-proto", "oxcart-types"]),
+        "oxcart" => Some(with_services().chain(["oxcart-client"]).collect()),
+        "e2e" => Some(with_services().chain(["oxcart-client", "oxcart", "loadgen"]).collect()),
         service if SERVICES.contains(&service) => Some(common.to_vec()),
         _ => None,
     }
 }
 
-const OURS: [&str; 6] = ["oxcart-proto", "oxcart-types", "service-kit", "oxcart", "e2e", "loadgen"];
+const OURS: [&str; 7] =
+    ["oxcart-proto", "oxcart-types", "service-kit", "oxcart-client", "oxcart", "e2e", "loadgen"];
 
 fn is_ours(krate: &str) -> bool {
     OURS.contains(&krate) || SERVICES.contains(&krate)

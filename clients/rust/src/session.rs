@@ -1,0 +1,477 @@
+//! Who calls: a token, replaced before it expires, by one renewal at a time however many tasks need
+//! it.
+
+use std::{
+    error::Error as StdError,
+    fmt,
+    future::Future,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard},
+    time::Instant,
+};
+use tonic::{
+    Request, Status,
+    metadata::{Ascii, MetadataValue},
+    service::Interceptor,
+};
+
+use crate::{call::TIME_BUDGET, error::Error};
+
+/// What a source of tokens may fail with.
+pub type SourceError = Box<dyn StdError + Send + Sync>;
+
+/// The share of a token's life after which it is replaced, in percent.
+const RENEW_AT_PERCENT: u32 = 80;
+
+/// How long a call's renewal is tried. Short, because the call that needs it is repeated itself.
+const RENEW_TIME_BUDGET: Duration = Duration::from_secs(2);
+
+/// The pause after a token that is still good could not be replaced.
+const RENEW_PAUSE: Duration = Duration::from_secs(10);
+
+/// An access token and how long it is valid.
+#[derive(Debug, Clone)]
+pub struct Token {
+    secret: SecretString,
+    valid_for: Option<Duration>,
+}
+
+impl Token {
+    /// A token that is used until the store refuses it.
+    pub fn new(secret: impl Into<SecretString>) -> Self {
+        Self { secret: secret.into(), valid_for: None }
+    }
+
+    /// Has the token replaced after 80 % of `time` from now.
+    #[must_use]
+    pub fn valid_for(self, time: Duration) -> Self {
+        Self { valid_for: Some(time), ..self }
+    }
+}
+
+/// The identity of a user or a service, as the token of it. A clone is the same session: however many
+/// tasks share it, one at a time renews it, and a task that is dropped meanwhile takes nothing with
+/// it.
+///
+/// [`Client::sign_in`](crate::Client::sign_in) begins one. A program that gets its tokens elsewhere
+/// makes its own:
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use oxcart_client::{Client, Session, Token};
+///
+/// # async fn token_of_our_own_provider() -> Result<String, std::io::Error> { Ok(String::new()) }
+/// # fn main() -> Result<(), oxcart_client::InvalidUrl> {
+/// let session = Session::from_source(|| async {
+///     let secret = token_of_our_own_provider().await?;
+///     Ok(Token::new(secret).valid_for(Duration::from_secs(300)))
+/// });
+/// let shopper = Client::new("http://127.0.0.1:8080")?.shopper(session);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+struct Inner {
+    source: Box<dyn Source>,
+    held: RwLock<Held>,
+    renewing: Arc<Mutex<()>>,
+}
+
+/// What a session has at the moment.
+#[derive(Default)]
+struct Held {
+    token: Option<HeldToken>,
+    /// For the next renewal. Works once.
+    refresh_token: Option<SecretString>,
+    /// How many tokens there have been.
+    count: u64,
+}
+
+#[derive(Clone)]
+struct HeldToken {
+    secret: SecretString,
+    bearer: Bearer,
+    /// Both unknown where the source does not tell the token's life.
+    renew_at: Option<Instant>,
+    expires_at: Option<Instant>,
+}
+
+/// What a source gives.
+pub(crate) struct Grant {
+    pub token: Token,
+    pub refresh_token: Option<SecretString>,
+}
+
+impl From<Token> for Grant {
+    fn from(token: Token) -> Self {
+        Self { token, refresh_token: None }
+    }
+}
+
+/// What a source answers. None if there never is another token.
+pub(crate) type Granted = BoxFuture<'static, Result<Option<Grant>, Error>>;
+
+/// Where a session's tokens come from.
+pub(crate) trait Source: Send + Sync {
+    /// Asks for another token, and goes on asking for `time_budget`.
+    fn fetch(&self, refresh_token: Option<SecretString>, time_budget: Duration) -> Granted;
+}
+
+/// A token in the header `authorization`: an [`Interceptor`] for any generated client. Its `Debug`
+/// shows no token.
+#[derive(Debug, Clone)]
+pub struct Bearer {
+    header: MetadataValue<Ascii>,
+    /// Which of its session's tokens it is.
+    number: u64,
+}
+
+impl Bearer {
+    fn new(secret: &SecretString, number: u64) -> Result<Self, Error> {
+        let header = format!("Bearer {}", secret.expose_secret());
+        let mut header: MetadataValue<Ascii> =
+            header.parse().map_err(|error| Error::Token(Box::new(error)))?;
+        header.set_sensitive(true);
+        Ok(Self { header, number })
+    }
+
+    pub(crate) fn apply<Q>(&self, request: &mut Request<Q>) {
+        request.metadata_mut().insert("authorization", self.header.clone());
+    }
+}
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        self.apply(&mut request);
+        Ok(request)
+    }
+}
+
+/// A token that never changes.
+struct Fixed;
+
+impl Source for Fixed {
+    fn fetch(&self, _: Option<SecretString>, _: Duration) -> Granted {
+        Box::pin(async { Ok(None) })
+    }
+}
+
+/// Whatever the caller's function gives.
+struct FromFunction<F>(F);
+
+impl<F, T> Source for FromFunction<F>
+where
+    F: Fn() -> T + Send + Sync,
+    T: Future<Output = Result<Token, SourceError>> + Send + 'static,
+{
+    fn fetch(&self, _: Option<SecretString>, _: Duration) -> Granted {
+        let asked = (self.0)();
+        Box::pin(async move { Ok(Some(asked.await.map_err(Error::Token)?.into())) })
+    }
+}
+
+impl Session {
+    /// The session of a token that is at hand, until the store refuses it.
+    ///
+    /// # Errors
+    /// [`Error::Token`] if it does not fit into a header.
+    pub fn with_token(token: impl Into<SecretString>) -> Result<Self, Error> {
+        Self::begun(Fixed, Token::new(token).into(), Instant::now())
+    }
+
+    /// A session that asks `source` for its first token when it is needed, for the next before that
+    /// expires, and for another if the store refuses one.
+    pub fn from_source<F, T>(source: F) -> Self
+    where
+        F: Fn() -> T + Send + Sync + 'static,
+        T: Future<Output = Result<Token, SourceError>> + Send + 'static,
+    {
+        Self::of(FromFunction(source))
+    }
+
+    /// A session whose first token is fetched when it is needed.
+    pub(crate) fn of(source: impl Source + 'static) -> Self {
+        Self(Arc::new(Inner {
+            source: Box::new(source),
+            held: RwLock::default(),
+            renewing: Arc::default(),
+        }))
+    }
+
+    /// A session whose first token was asked for at `asked_at`.
+    pub(crate) fn begun(
+        source: impl Source + 'static,
+        grant: Grant,
+        asked_at: Instant,
+    ) -> Result<Self, Error> {
+        let session = Self::of(source);
+        session.hold(grant, asked_at)?;
+        Ok(session)
+    }
+
+    /// A token that is good now, for calls that are made some other way.
+    ///
+    /// # Errors
+    /// Those of the source of tokens.
+    pub async fn token(&self) -> Result<SecretString, Error> {
+        Ok(self.current(TIME_BUDGET).await?.secret)
+    }
+
+    /// The same for the clients that tonic generates.
+    ///
+    /// # Errors
+    /// Those of the source of tokens.
+    pub async fn bearer(&self) -> Result<Bearer, Error> {
+        Ok(self.current(TIME_BUDGET).await?.bearer)
+    }
+
+    /// The header for a call. Waits for a renewal only where the old token serves no more.
+    pub(crate) async fn header(&self) -> Result<Bearer, Error> {
+        Ok(self.current(RENEW_TIME_BUDGET).await?.bearer)
+    }
+
+    /// The header for another try of a call whose token the store has refused. None if there is no
+    /// other token.
+    pub(crate) async fn header_after(&self, refused: &Bearer) -> Result<Option<Bearer>, Error> {
+        let renewing = Arc::clone(&self.0.renewing).lock_owned().await;
+        let is_another = |token: &HeldToken| token.bearer.number != refused.number;
+        if let Some(token) = self.held().filter(is_another) {
+            return Ok(Some(token.bearer));
+        }
+        Ok(self.renewed(renewing, RENEW_TIME_BUDGET).await?.map(|token| token.bearer))
+    }
+
+    async fn current(&self, time_budget: Duration) -> Result<HeldToken, Error> {
+        if let Some(token) = self.held().filter(HeldToken::is_good) {
+            if token.is_ageing()
+                && let Ok(renewing) = Arc::clone(&self.0.renewing).try_lock_owned()
+            {
+                // If it fails, a later call finds out, once the old token serves no more.
+                tokio::spawn(self.clone().renew(renewing, time_budget));
+            }
+            return Ok(token);
+        }
+        let renewing = Arc::clone(&self.0.renewing).lock_owned().await;
+        // Others may have renewed it meanwhile.
+        if let Some(token) = self.held().filter(HeldToken::is_good) {
+            return Ok(token);
+        }
+        let renewed = self.renewed(renewing, time_budget).await?;
+        // Where there is no other, the store says what is wrong with the last one.
+        renewed.or_else(|| self.held()).ok_or_else(|| Error::Token("there never was one".into()))
+    }
+
+    /// Renews in a task of its own: a caller that is dropped must not take the answer to a refresh
+    /// token with it that is used up by then.
+    async fn renewed(
+        &self,
+        renewing: OwnedMutexGuard<()>,
+        time_budget: Duration,
+    ) -> Result<Option<HeldToken>, Error> {
+        let renewal = tokio::spawn(self.clone().renew(renewing, time_budget));
+        renewal.await.unwrap_or_else(|failed| Err(Error::Token(Box::new(failed))))
+    }
+
+    async fn renew(
+        self,
+        _renewing: OwnedMutexGuard<()>,
+        time_budget: Duration,
+    ) -> Result<Option<HeldToken>, Error> {
+        let refresh_token = self.read().refresh_token.clone();
+        // Counted from before the request, so that a slow answer never lengthens the token's life.
+        let asked_at = Instant::now();
+        match self.0.source.fetch(refresh_token, time_budget).await {
+            Ok(Some(grant)) => self.hold(grant, asked_at).map(Some),
+            Ok(None) => {
+                self.renew_at(None);
+                Ok(None)
+            }
+            Err(error) => {
+                self.renew_at(Some(Instant::now() + RENEW_PAUSE));
+                Err(error)
+            }
+        }
+    }
+
+    fn hold(&self, grant: Grant, asked_at: Instant) -> Result<HeldToken, Error> {
+        let Grant { token: Token { secret, valid_for }, refresh_token } = grant;
+        let mut held = self.0.held.write().unwrap_or_else(PoisonError::into_inner);
+        let token = HeldToken {
+            bearer: Bearer::new(&secret, held.count)?,
+            secret,
+            renew_at: valid_for.map(|life| asked_at + life * RENEW_AT_PERCENT / 100),
+            expires_at: valid_for.map(|life| asked_at + life),
+        };
+        *held = Held { token: Some(token.clone()), refresh_token, count: held.count + 1 };
+        drop(held);
+        Ok(token)
+    }
+
+    fn renew_at(&self, at: Option<Instant>) {
+        let mut held = self.0.held.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(token) = &mut held.token {
+            token.renew_at = at;
+        }
+    }
+
+    fn held(&self) -> Option<HeldToken> {
+        self.read().token.clone()
+    }
+
+    /// Nothing in here panics while it holds the lock, so a poisoned one is still whole.
+    fn read(&self) -> RwLockReadGuard<'_, Held> {
+        self.0.held.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HeldToken {
+    fn is_good(&self) -> bool {
+        self.expires_at.is_none_or(|at| Instant::now() < at)
+    }
+
+    fn is_ageing(&self) -> bool {
+        self.renew_at.is_some_and(|at| Instant::now() >= at)
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::time;
+
+    use super::*;
+
+    const LIFE: Duration = Duration::from_mins(15);
+
+    /// A source of the tokens `token-1`, `token-2` and so on, each after a pause.
+    fn counting() -> (Session, Arc<AtomicU32>) {
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&asked);
+        let session = Session::from_source(move || {
+            let number = count.fetch_add(1, Ordering::SeqCst) + 1;
+            async move {
+                time::sleep(Duration::from_millis(50)).await;
+                Ok(Token::new(format!("token-{number}")).valid_for(LIFE))
+            }
+        });
+        (session, asked)
+    }
+
+    async fn shown(session: &Session) -> String {
+        session.token().await.unwrap().expose_secret().to_owned()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tasks_that_need_a_token_at_once_ask_for_one_together() {
+        let (session, asked) = counting();
+        let tasks: Vec<_> = (0..50)
+            .map(|_| {
+                let session = session.clone();
+                tokio::spawn(async move { shown(&session).await })
+            })
+            .collect();
+        for task in tasks {
+            assert_eq!(task.await.unwrap(), "token-1");
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_replaced_before_it_expires_and_serves_meanwhile() {
+        let (session, asked) = counting();
+        assert_eq!(shown(&session).await, "token-1");
+        time::advance(LIFE * 79 / 100).await;
+        assert_eq!(shown(&session).await, "token-1");
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        time::advance(LIFE / 50).await;
+        for _ in 0..3 {
+            assert_eq!(shown(&session).await, "token-1");
+        }
+        time::sleep(Duration::from_millis(60)).await;
+        assert_eq!(shown(&session).await, "token-2");
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_token_is_replaced_once_for_all_that_were_refused() {
+        let (session, asked) = counting();
+        let refused = session.bearer().await.unwrap();
+        let tasks: Vec<_> = (0..20)
+            .map(|_| {
+                let (session, refused) = (session.clone(), refused.clone());
+                tokio::spawn(async move { session.header_after(&refused).await.unwrap().unwrap() })
+            })
+            .collect();
+        for task in tasks {
+            assert_ne!(task.await.unwrap().number, refused.number);
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_is_dropped_does_not_stop_a_renewal() {
+        let (session, asked) = counting();
+        let hasty = time::timeout(Duration::from_millis(10), session.token()).await;
+        assert!(hasty.is_err());
+        assert_eq!(shown(&session).await, "token-1");
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_is_still_good_outlives_a_source_that_fails() {
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&asked);
+        let session = Session::from_source(move || {
+            let is_first = count.fetch_add(1, Ordering::SeqCst) == 0;
+            async move {
+                if is_first { Ok(Token::new("only").valid_for(LIFE)) } else { Err("away".into()) }
+            }
+        });
+        assert_eq!(shown(&session).await, "only");
+        time::advance(LIFE * 9 / 10).await;
+        for _ in 0..5 {
+            assert_eq!(shown(&session).await, "only");
+            time::sleep(Duration::from_secs(1)).await;
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 2, "it is asked again only after a pause");
+        time::advance(LIFE).await;
+        let error = session.token().await.unwrap_err();
+        assert_eq!(error.source().unwrap().to_string(), "away");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_of_an_unknown_life_is_used_until_it_is_refused() {
+        let session = Session::with_token("mine").unwrap();
+        time::advance(LIFE * 1_000).await;
+        assert_eq!(shown(&session).await, "mine");
+        let refused = session.bearer().await.unwrap();
+        assert!(session.header_after(&refused).await.unwrap().is_none());
+        assert_eq!(shown(&session).await, "mine");
+    }
+
+    #[tokio::test]
+    async fn no_token_is_shown() {
+        let session = Session::with_token("hunter2").unwrap();
+        let bearer = session.bearer().await.unwrap();
+        let shown = format!("{session:?} {bearer:?} {:?}", Token::new("hunter2"));
+        assert!(!shown.contains("hunter2"), "{shown}");
+        let error = Session::with_token("hunter2\n").unwrap_err();
+        let shown = format!("{error:?} {error} {:?}", error.source().map(ToString::to_string));
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
