@@ -104,13 +104,13 @@ impl<S: Clone> Caller<S> {
         let Some(session) = &self.session else {
             return Ok(self.attempt(this, method, message, None, send).await?);
         };
-        let bearer = session.header().await?;
+        let bearer = in_time(method, this, session.header()).await?;
         let error = match self.attempt(this, method, message.clone(), Some(&bearer), send).await {
             Ok(answer) => return Ok(answer),
             Err(error) if !error.is_token_refused() => return Err(error.into()),
             Err(error) => error,
         };
-        match session.header_after(&bearer).await? {
+        match in_time(method, this, session.header_after(&bearer)).await? {
             Some(bearer) => Ok(self.attempt(this, method, message, Some(&bearer), send).await?),
             None => Err(error.into()),
         }
@@ -145,4 +145,14 @@ impl<S: Clone> Caller<S> {
         self.observer.observe(&Attempt { method, number, latency, error });
         outcome
     }
+}
+
+/// Waits no longer for a token than for an answer.
+async fn in_time<T>(
+    method: &'static str,
+    this: Try,
+    token: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let in_time = time::timeout(this.deadline, token).await;
+    in_time.unwrap_or_else(|_| Err(CallError::late(method).into()))
 }

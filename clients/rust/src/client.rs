@@ -184,11 +184,12 @@ impl Client {
         self.shopper(Session::of(Impersonation::new(self.clone(), trusted, username.into())))
     }
 
-    /// A service of the store's own identity provider, with all the scopes that it may have. The token
-    /// is asked for when it is needed.
+    /// A service of the store's own identity provider, with these of its scopes; with all if none is
+    /// named. The token is asked for when it is needed.
     #[must_use]
-    pub fn service(&self, credentials: ClientCredentials) -> Admin {
-        self.admin(Session::of(ServiceIdentity::new(self.clone(), credentials)))
+    pub fn service(&self, credentials: ClientCredentials, scopes: &[&str]) -> Admin {
+        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        self.admin(Session::of(ServiceIdentity::new(self.clone(), credentials, scopes)))
     }
 
     /// The user of a session that was made elsewhere.

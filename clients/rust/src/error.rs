@@ -1,7 +1,7 @@
 //! What a failed call says. Decide by the reason, not by the code: a connection that breaks has
 //! codes of its own, and no reason.
 
-use std::{collections::HashMap, error::Error as StdError, fmt, iter, time::Duration};
+use std::{collections::HashMap, error::Error as StdError, fmt, iter, sync::Arc, time::Duration};
 
 use oxcart_proto::{
     common::{ErrorReason, Money},
@@ -18,7 +18,7 @@ const FIELDS_SHOWN: usize = 5;
 const TYPE_PREFIX: &str = "type.googleapis.com/";
 
 /// Why something could not be done.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The store refused a call, or did not answer it.
@@ -42,10 +42,14 @@ pub enum Error {
     },
     /// The caller's own source of tokens gave none, or none that fits into a header.
     #[error("there is no token to call with")]
-    Token(#[source] Box<dyn StdError + Send + Sync>),
+    Token(#[source] Arc<dyn StdError + Send + Sync>),
 }
 
 impl Error {
+    pub(crate) fn token(cause: impl StdError + Send + Sync + 'static) -> Self {
+        Self::Token(Arc::new(cause))
+    }
+
     /// The call that failed, if it was one.
     #[must_use]
     pub const fn call(&self) -> Option<&CallError> {
@@ -103,7 +107,8 @@ pub struct BadField {
 ///
 /// Its text is for people: method, reason, message, the first bad fields, and the id of the request
 /// that an operator can look for.
-pub struct CallError(Box<Facts>);
+#[derive(Clone)]
+pub struct CallError(Arc<Facts>);
 
 struct Facts {
     method: &'static str,
@@ -125,7 +130,7 @@ impl CallError {
         let bad_request = first::<pb::BadRequest>("google.rpc.BadRequest", &details);
         let retry_info = first::<pb::RetryInfo>("google.rpc.RetryInfo", &details);
         let request_info = first::<pb::RequestInfo>("google.rpc.RequestInfo", &details);
-        Self(Box::new(Facts {
+        Self(Arc::new(Facts {
             method,
             reason: ErrorReason::from_wire_name(&info.reason),
             metadata: info.metadata,

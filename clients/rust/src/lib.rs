@@ -62,7 +62,10 @@ pub use oxcart_proto::{
         CartState, CheckoutFailure, CheckoutState, DeclineReason, ErrorReason as Reason, Item,
         Line, Money, PricedLine,
     },
-    controller::{Card, Cart, Checkout},
+    controller::{
+        Card, Cart, Checkout, GetItemsResponse, GetStorefrontResponse, ImportItemsResponse,
+        TokenizeCardResponse,
+    },
 };
 
 pub use admin::Admin;

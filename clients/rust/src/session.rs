@@ -5,16 +5,13 @@ use std::{
     error::Error as StdError,
     fmt,
     future::Future,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt as _, Shared};
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::{
-    sync::{Mutex, OwnedMutexGuard},
-    time::Instant,
-};
+use tokio::time::Instant;
 use tonic::{
     Request, Status,
     metadata::{Ascii, MetadataValue},
@@ -82,25 +79,31 @@ pub struct Session(Arc<Inner>);
 struct Inner {
     source: Box<dyn Source>,
     held: RwLock<Held>,
-    renewing: Arc<Mutex<()>>,
 }
+
+/// A renewal that is under way. All that need it share what comes of it.
+type Renewal = Shared<BoxFuture<'static, Renewed>>;
+
+/// None if there never is another token.
+type Renewed = Result<Option<Arc<HeldToken>>, Error>;
 
 /// What a session has at the moment.
 #[derive(Default)]
 struct Held {
-    token: Option<HeldToken>,
+    token: Option<Arc<HeldToken>>,
+    /// When to replace it. None where that is unknown, or there never is another.
+    renew_at: Option<Instant>,
     /// For the next renewal. Works once.
     refresh_token: Option<SecretString>,
     /// How many tokens there have been.
     count: u64,
+    renewal: Option<Renewal>,
 }
 
-#[derive(Clone)]
 struct HeldToken {
     secret: SecretString,
     bearer: Bearer,
-    /// Both unknown where the source does not tell the token's life.
-    renew_at: Option<Instant>,
+    /// None where the source does not tell the token's life.
     expires_at: Option<Instant>,
 }
 
@@ -137,8 +140,7 @@ pub struct Bearer {
 impl Bearer {
     fn new(secret: &SecretString, number: u64) -> Result<Self, Error> {
         let header = format!("Bearer {}", secret.expose_secret());
-        let mut header: MetadataValue<Ascii> =
-            header.parse().map_err(|error| Error::Token(Box::new(error)))?;
+        let mut header: MetadataValue<Ascii> = header.parse().map_err(Error::token)?;
         header.set_sensitive(true);
         Ok(Self { header, number })
     }
@@ -174,7 +176,9 @@ where
 {
     fn fetch(&self, _: Option<SecretString>, _: Duration) -> Granted {
         let asked = (self.0)();
-        Box::pin(async move { Ok(Some(asked.await.map_err(Error::Token)?.into())) })
+        Box::pin(async move {
+            Ok(Some(asked.await.map_err(|error| Error::Token(error.into()))?.into()))
+        })
     }
 }
 
@@ -199,11 +203,7 @@ impl Session {
 
     /// A session whose first token is fetched when it is needed.
     pub(crate) fn of(source: impl Source + 'static) -> Self {
-        Self(Arc::new(Inner {
-            source: Box::new(source),
-            held: RwLock::default(),
-            renewing: Arc::default(),
-        }))
+        Self(Arc::new(Inner { source: Box::new(source), held: RwLock::default() }))
     }
 
     /// A session whose first token was asked for at `asked_at`.
@@ -222,7 +222,7 @@ impl Session {
     /// # Errors
     /// Those of the source of tokens.
     pub async fn token(&self) -> Result<SecretString, Error> {
-        Ok(self.current(TIME_BUDGET).await?.secret)
+        Ok(self.current(TIME_BUDGET).await?.secret.clone())
     }
 
     /// The same for the clients that tonic generates.
@@ -230,115 +230,118 @@ impl Session {
     /// # Errors
     /// Those of the source of tokens.
     pub async fn bearer(&self) -> Result<Bearer, Error> {
-        Ok(self.current(TIME_BUDGET).await?.bearer)
+        Ok(self.current(TIME_BUDGET).await?.bearer.clone())
     }
 
     /// The header for a call. Waits for a renewal only where the old token serves no more.
     pub(crate) async fn header(&self) -> Result<Bearer, Error> {
-        Ok(self.current(RENEW_TIME_BUDGET).await?.bearer)
+        Ok(self.current(RENEW_TIME_BUDGET).await?.bearer.clone())
     }
 
     /// The header for another try of a call whose token the store has refused. None if there is no
     /// other token.
     pub(crate) async fn header_after(&self, refused: &Bearer) -> Result<Option<Bearer>, Error> {
-        let renewing = Arc::clone(&self.0.renewing).lock_owned().await;
-        let is_another = |token: &HeldToken| token.bearer.number != refused.number;
-        if let Some(token) = self.held().filter(is_another) {
-            return Ok(Some(token.bearer));
-        }
-        Ok(self.renewed(renewing, RENEW_TIME_BUDGET).await?.map(|token| token.bearer))
+        let another = self.token_held().filter(|token| token.bearer.number != refused.number);
+        let token = match another {
+            Some(token) => Some(token),
+            None => self.renewal(RENEW_TIME_BUDGET).await?,
+        };
+        Ok(token.map(|token| token.bearer.clone()))
     }
 
-    async fn current(&self, time_budget: Duration) -> Result<HeldToken, Error> {
-        if let Some(token) = self.held().filter(HeldToken::is_good) {
-            if token.is_ageing()
-                && let Ok(renewing) = Arc::clone(&self.0.renewing).try_lock_owned()
-            {
-                // If it fails, a later call finds out, once the old token serves no more.
-                tokio::spawn(self.clone().renew(renewing, time_budget));
+    async fn current(&self, time_budget: Duration) -> Result<Arc<HeldToken>, Error> {
+        if let Some(token) = self.token_held().filter(|token| token.is_good()) {
+            if self.is_ageing() {
+                // It goes on by itself. If it fails, a later call finds out, once the old token serves
+                // no more.
+                drop(self.renewal(time_budget));
             }
             return Ok(token);
         }
-        let renewing = Arc::clone(&self.0.renewing).lock_owned().await;
-        // Others may have renewed it meanwhile.
-        if let Some(token) = self.held().filter(HeldToken::is_good) {
-            return Ok(token);
-        }
-        let renewed = self.renewed(renewing, time_budget).await?;
+        let renewed = self.renewal(time_budget).await?;
         // Where there is no other, the store says what is wrong with the last one.
-        renewed.or_else(|| self.held()).ok_or_else(|| Error::Token("there never was one".into()))
+        let token = renewed.or_else(|| self.token_held());
+        token.ok_or_else(|| Error::Token(Arc::from(SourceError::from("there never was one"))))
     }
 
-    /// Renews in a task of its own: a caller that is dropped must not take the answer to a refresh
-    /// token with it that is used up by then.
-    async fn renewed(
-        &self,
-        renewing: OwnedMutexGuard<()>,
-        time_budget: Duration,
-    ) -> Result<Option<HeldToken>, Error> {
-        let renewal = tokio::spawn(self.clone().renew(renewing, time_budget));
-        renewal.await.unwrap_or_else(|failed| Err(Error::Token(Box::new(failed))))
+    /// The renewal that is under way, or a new one. It runs in a task of its own: a caller that is
+    /// dropped must not take the answer to a refresh token with it that is used up by then.
+    fn renewal(&self, time_budget: Duration) -> Renewal {
+        let mut held = self.write();
+        if let Some(renewal) = &held.renewal {
+            return renewal.clone();
+        }
+        let task = tokio::spawn(self.clone().renew(time_budget));
+        let renewal = async { task.await.unwrap_or_else(|failed| Err(Error::token(failed))) };
+        let renewal = renewal.boxed().shared();
+        held.renewal = Some(renewal.clone());
+        renewal
     }
 
-    async fn renew(
-        self,
-        _renewing: OwnedMutexGuard<()>,
-        time_budget: Duration,
-    ) -> Result<Option<HeldToken>, Error> {
+    async fn renew(self, time_budget: Duration) -> Renewed {
+        let _over = Over(&self);
         let refresh_token = self.read().refresh_token.clone();
         // Counted from before the request, so that a slow answer never lengthens the token's life.
         let asked_at = Instant::now();
         match self.0.source.fetch(refresh_token, time_budget).await {
             Ok(Some(grant)) => self.hold(grant, asked_at).map(Some),
             Ok(None) => {
-                self.renew_at(None);
+                self.write().renew_at = None;
                 Ok(None)
             }
             Err(error) => {
-                self.renew_at(Some(Instant::now() + RENEW_PAUSE));
+                self.write().renew_at = Some(Instant::now() + RENEW_PAUSE);
                 Err(error)
             }
         }
     }
 
-    fn hold(&self, grant: Grant, asked_at: Instant) -> Result<HeldToken, Error> {
+    fn hold(&self, grant: Grant, asked_at: Instant) -> Result<Arc<HeldToken>, Error> {
         let Grant { token: Token { secret, valid_for }, refresh_token } = grant;
-        let mut held = self.0.held.write().unwrap_or_else(PoisonError::into_inner);
-        let token = HeldToken {
+        let mut held = self.write();
+        let token = Arc::new(HeldToken {
             bearer: Bearer::new(&secret, held.count)?,
             secret,
-            renew_at: valid_for.map(|life| asked_at + life * RENEW_AT_PERCENT / 100),
             expires_at: valid_for.map(|life| asked_at + life),
-        };
-        *held = Held { token: Some(token.clone()), refresh_token, count: held.count + 1 };
+        });
+        held.token = Some(Arc::clone(&token));
+        held.renew_at = valid_for.map(|life| asked_at + life * RENEW_AT_PERCENT / 100);
+        held.refresh_token = refresh_token;
+        held.count += 1;
         drop(held);
         Ok(token)
     }
 
-    fn renew_at(&self, at: Option<Instant>) {
-        let mut held = self.0.held.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(token) = &mut held.token {
-            token.renew_at = at;
-        }
+    fn token_held(&self) -> Option<Arc<HeldToken>> {
+        self.read().token.clone()
     }
 
-    fn held(&self) -> Option<HeldToken> {
-        self.read().token.clone()
+    fn is_ageing(&self) -> bool {
+        self.read().renew_at.is_some_and(|at| Instant::now() >= at)
     }
 
     /// Nothing in here panics while it holds the lock, so a poisoned one is still whole.
     fn read(&self) -> RwLockReadGuard<'_, Held> {
         self.0.held.read().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Held> {
+        self.0.held.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says that a renewal is over, also where the source panics.
+struct Over<'a>(&'a Session);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.write().renewal = None;
+    }
 }
 
 impl HeldToken {
     fn is_good(&self) -> bool {
         self.expires_at.is_none_or(|at| Instant::now() < at)
-    }
-
-    fn is_ageing(&self) -> bool {
-        self.renew_at.is_some_and(|at| Instant::now() >= at)
     }
 }
 
@@ -424,6 +427,46 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn tasks_that_wait_for_one_token_share_its_failure() {
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&asked);
+        let session = Session::from_source(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            async {
+                time::sleep(Duration::from_secs(2)).await;
+                Err("away".into())
+            }
+        });
+        let begun_at = Instant::now();
+        let tasks: Vec<_> = (0..50)
+            .map(|_| {
+                let session = session.clone();
+                tokio::spawn(async move { session.token().await.unwrap_err() })
+            })
+            .collect();
+        for task in tasks {
+            assert_eq!(task.await.unwrap().source().unwrap().to_string(), "away");
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        assert_eq!(begun_at.elapsed().as_secs(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_panics_is_asked_again() {
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&asked);
+        let session = Session::from_source(move || {
+            let is_first = count.fetch_add(1, Ordering::SeqCst) == 0;
+            async move {
+                assert!(!is_first, "as a bug would");
+                Ok(Token::new("second"))
+            }
+        });
+        assert!(session.token().await.is_err());
+        assert_eq!(shown(&session).await, "second");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_caller_that_is_dropped_does_not_stop_a_renewal() {
         let (session, asked) = counting();
         let hasty = time::timeout(Duration::from_millis(10), session.token()).await;
@@ -462,6 +505,18 @@ mod tests {
         let refused = session.bearer().await.unwrap();
         assert!(session.header_after(&refused).await.unwrap().is_none());
         assert_eq!(shown(&session).await, "mine");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_without_any_life_serves_nobody_else() {
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&asked);
+        let session = Session::from_source(move || {
+            let number = count.fetch_add(1, Ordering::SeqCst);
+            async move { Ok(Token::new(number.to_string()).valid_for(Duration::ZERO)) }
+        });
+        assert_eq!(shown(&session).await, "0");
+        assert_eq!(shown(&session).await, "1");
     }
 
     #[tokio::test]

@@ -107,11 +107,17 @@ impl Source for Impersonation {
 pub(crate) struct ServiceIdentity {
     client: Client,
     credentials: ClientCredentials,
+    /// Empty: all that it may have.
+    scopes: Vec<String>,
 }
 
 impl ServiceIdentity {
-    pub(crate) const fn new(client: Client, credentials: ClientCredentials) -> Self {
-        Self { client, credentials }
+    pub(crate) const fn new(
+        client: Client,
+        credentials: ClientCredentials,
+        scopes: Vec<String>,
+    ) -> Self {
+        Self { client, credentials, scopes }
     }
 }
 
@@ -121,7 +127,7 @@ impl Source for ServiceIdentity {
         let message = IssueServiceTokenRequest {
             client_id: self.credentials.client_id.clone(),
             client_secret: self.credentials.client_secret.expose_secret().to_owned(),
-            scopes: Vec::new(),
+            scopes: self.scopes.clone(),
         };
         Box::pin(async move {
             let method = "IssueServiceToken";

@@ -132,7 +132,7 @@ async fn a_list_is_read_page_by_page_and_goes_on_after_a_failure() {
 #[tokio::test]
 async fn a_catalogue_is_sent_whole_however_often_it_is_lost() {
     let fake = Fake::start().await;
-    let admin = fake.client().service(ClientCredentials::new("admin", "admin-secret"));
+    let admin = fake.client().service(ClientCredentials::new("admin", "admin-secret"), &[]);
     let csv: Vec<u8> = (0..600_000_u32).map(|n| n.to_le_bytes()[0]).collect();
     fake.script("ImportItems", [Fault::LoseAnswer, Fault::LoseRequest]);
     let imported = admin.import(csv.clone(), "GBP").await.unwrap();
