@@ -5,21 +5,18 @@
 //! Deliberately absent: the services' code, their databases, and anything that a client could not
 //! do. What it finds out, it finds out by asking the store.
 
-mod call;
 mod config;
 mod files;
 mod load;
 mod replay;
 mod report;
-mod session;
-mod shopper;
+mod store;
 
 use std::io::{self, Write};
 
-pub use call::CallError;
 pub use config::{Command, Config, LoadArgs, Operation, ReplayArgs, StoreArgs};
 pub use files::FileError;
-pub use session::StartError;
+pub use store::StartError;
 
 /// Why a command could not do its work. What it found out about the store stands in its report.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +29,7 @@ pub enum Error {
     Start(#[from] StartError),
     /// The store refused something without which nothing can go on.
     #[error(transparent)]
-    Call(#[from] CallError),
+    Call(#[from] oxcart_client::Error),
     /// There is nothing to buy.
     #[error("the store's catalogue is empty: import one first, for example by a replay")]
     EmptyCatalogue,

@@ -23,13 +23,13 @@ use tokio::{
 
 pub use self::figures::{Figures, Tally};
 use self::worker::{Window, Worker};
-use crate::{Error, config::LoadArgs, session::Store, shopper::Shopper};
+use crate::{Error, config::LoadArgs, store::Store};
 
 /// What is said when calls begin to count.
 const MEASURING: &str = "measuring";
 
 /// Items that the calls are about: the largest page there is.
-const ITEMS: i32 = 200;
+const ITEMS: u16 = 200;
 
 /// Users that are made ready at once.
 const PREPARED_AT_ONCE: usize = 8;
@@ -66,17 +66,19 @@ pub async fn run(args: &LoadArgs) -> Result<Figures, Error> {
     Ok(Figures { operation: args.op, users: args.concurrency, length: window.length(), tally })
 }
 
-async fn prepare(store: &Arc<Store>, args: &LoadArgs) -> Result<Vec<Worker>, Error> {
-    let mut first = Shopper::patient(Arc::clone(store), user(0)?, 0);
-    let items = Arc::new(first.first_items(ITEMS).await?);
+async fn prepare(store: &Store, args: &LoadArgs) -> Result<Vec<Worker>, Error> {
+    let listed = store.shopper(&user(0)?, 0).items().page_size(ITEMS);
+    let items: Vec<_> = listed.take(ITEMS.into()).try_collect().await?;
+    let items = Arc::new(items);
     if items.is_empty() {
         return Err(Error::EmptyCatalogue);
     }
     let workers = stream::iter(0..usize::from(args.concurrency)).map(|index| {
-        let (store, items) = (Arc::clone(store), Arc::clone(&items));
+        let items = Arc::clone(&items);
         async move {
-            let shopper = Shopper::patient(store, user(index)?, index);
-            let worker = Worker::prepare(shopper, args.op, items, index).await?;
+            let user = user(index)?;
+            let shopper = store.shopper(&user, index);
+            let worker = Worker::prepare(shopper, user, args.op, items, index).await?;
             Ok::<_, Error>(if args.repeat { worker } else { worker.impatient() })
         }
     });

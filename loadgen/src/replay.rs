@@ -5,7 +5,6 @@
 //! and goes on from there: it keeps no notes of its own.
 
 mod audit;
-mod import;
 mod plan;
 mod purchase;
 
@@ -20,9 +19,10 @@ use std::{
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
+use oxcart_client::{ImportItemsResponse, Shopper};
 use tokio::time::Instant;
 
-pub use self::{audit::Audit, import::Imported};
+pub use self::audit::Audit;
 use self::{
     audit::Visit,
     plan::{Customer, Plan},
@@ -31,19 +31,21 @@ use crate::{
     Error,
     config::ReplayArgs,
     files::{read_bytes, read_purchases, read_totals},
-    session::Store,
-    shopper::Shopper,
+    store::Store,
 };
 
 /// Failed purchases after which no more are begun: the store is in trouble, and more of the same
 /// tells nothing new.
 const MAX_FAILURES: usize = 50;
 
+/// Purchases that are asked for at once.
+const CARTS_PER_PAGE: u16 = 20;
+
 /// What a replay did and found.
 #[derive(Debug)]
 pub struct Summary {
     /// What the import of the catalogue did.
-    pub imported: Imported,
+    pub imported: ImportItemsResponse,
     /// What the purchases came to.
     pub audit: Audit,
     /// How long the buying took.
@@ -60,7 +62,7 @@ pub async fn run(args: &ReplayArgs) -> Result<Summary, Error> {
     let catalogue = read_bytes(&args.catalog)?;
     let plan = Plan::new(read_purchases(&args.purchases)?, read_totals(&args.totals)?, args);
     let store = Store::find(&args.store).await?;
-    let imported = import::import(&store, catalogue, plan.currency).await?;
+    let imported = store.admin().import(catalogue, plan.currency.code()).await?;
 
     let concurrency = usize::from(args.concurrency);
     let begun_at = Instant::now();
@@ -73,7 +75,7 @@ pub async fn run(args: &ReplayArgs) -> Result<Summary, Error> {
 
 /// Has every customer buy, `concurrency` of them at a time.
 async fn shop(
-    store: &Arc<Store>,
+    store: &Store,
     plan: &Plan,
     concurrency: usize,
 ) -> Result<Vec<Visit>, tokio::task::JoinError> {
@@ -81,7 +83,7 @@ async fn shop(
     let progress = progress("purchases", plan.purchases());
     let customers = plan.customers.iter().cloned().enumerate();
     let visits = stream::iter(customers).map(|(index, customer)| {
-        let shopper = Shopper::patient(Arc::clone(store), customer.user.clone(), index);
+        let shopper = store.shopper(&customer.user, index);
         tokio::spawn(visit(shopper, customer, Arc::clone(&failures), progress.clone()))
     });
     let visits = visits.buffer_unordered(concurrency).try_collect().await;
@@ -91,7 +93,7 @@ async fn shop(
 
 /// Makes one customer's purchases.
 async fn visit(
-    mut shopper: Shopper,
+    shopper: Shopper,
     customer: Customer,
     failures: Arc<AtomicUsize>,
     progress: ProgressBar,
@@ -99,7 +101,7 @@ async fn visit(
     let mut visit = Visit { customer, results: Vec::new(), carts: Ok(Vec::new()) };
     for planned in &visit.customer.purchases {
         let result = if failures.load(Ordering::Relaxed) < MAX_FAILURES {
-            purchase::buy(&mut shopper, planned).await.map_err(|error| error.to_string())
+            purchase::buy(&shopper, planned).await.map_err(|error| error.to_string())
         } else {
             Err(format!("not tried after {MAX_FAILURES} others failed"))
         };
@@ -114,16 +116,17 @@ async fn visit(
 
 /// Reads every customer's purchases from the store, which alone knows what was bought.
 async fn read_back(
-    store: &Arc<Store>,
+    store: &Store,
     visits: Vec<Visit>,
     concurrency: usize,
 ) -> Result<Vec<Visit>, tokio::task::JoinError> {
     let progress = progress("customers checked", visits.len());
     let visits = stream::iter(visits.into_iter().enumerate()).map(|(index, mut visit)| {
-        let mut shopper = Shopper::patient(Arc::clone(store), visit.customer.user.clone(), index);
+        let shopper = store.shopper(&visit.customer.user, index);
         let progress = progress.clone();
         tokio::spawn(async move {
-            visit.carts = shopper.purchases().await.map_err(|error| error.to_string());
+            let purchases = shopper.purchases().page_size(CARTS_PER_PAGE);
+            visit.carts = purchases.all().await.map_err(|error| error.to_string());
             progress.inc(1);
             visit
         })

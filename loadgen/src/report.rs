@@ -28,9 +28,9 @@ pub fn write_replay(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
     writeln!(
         out,
         "catalogue   {} items new, {} changed, {} as they were",
-        count(imported.created),
-        count(imported.updated),
-        count(imported.unchanged)
+        count(imported.created_count),
+        count(imported.updated_count),
+        count(imported.unchanged_count)
     )?;
     writeln!(
         out,

@@ -6,15 +6,15 @@ use std::{
     time::Duration,
 };
 
-use oxcart_proto::{
-    common::{CartState, CheckoutState, ErrorReason, Item, Line},
-    controller::Cart,
+use oxcart_client::{
+    Cart, CartState, CheckoutState, Error, Item, Line, Purchase, Reason, Shopper, line,
 };
+use oxcart_types::UserId;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Tally;
-use crate::{call::CallError, config::Operation, shopper::Shopper};
+use crate::config::Operation;
 
 /// The namespace of the cart ids of users under load.
 const NAMESPACE: Uuid = Uuid::from_u128(0x3f0c_2a11_8e55_52d8_a7b9_6c1e_90d4_f3a7);
@@ -26,13 +26,16 @@ const CARTS: usize = 3;
 const LINES: usize = 5;
 
 /// Items of a storefront.
-const STOREFRONT_ITEMS: i32 = 20;
+const STOREFRONT_ITEMS: u16 = 20;
+
+/// Items of a search.
+const FOUND_ITEMS: u16 = 20;
+
+/// Carts that are asked for at once.
+const CARTS_PER_PAGE: u16 = 20;
 
 /// The test card that pays.
 const TOKEN_PAYS: &str = "tok_visa";
-
-/// Rounds of deleting carts that an interrupted run has left.
-const CLEANING_ROUNDS: usize = 20;
 
 /// The pause after a failed call, so that a store that is down is not asked a million times.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(20);
@@ -79,6 +82,7 @@ impl Window {
 /// One user and what it calls.
 pub struct Worker {
     shopper: Shopper,
+    user: UserId,
     operation: Operation,
     items: Arc<Vec<Item>>,
     carts: Vec<String>,
@@ -92,11 +96,12 @@ pub struct Worker {
 impl Worker {
     /// Signs the user in and makes its carts.
     pub async fn prepare(
-        mut shopper: Shopper,
+        shopper: Shopper,
+        user: UserId,
         operation: Operation,
         items: Arc<Vec<Item>>,
         index: usize,
-    ) -> Result<Self, CallError> {
+    ) -> Result<Self, Error> {
         let mut carts = Vec::new();
         let wanted = match operation {
             Operation::Read => CARTS,
@@ -104,25 +109,30 @@ impl Worker {
             Operation::Checkout => 0,
         };
         for number in 0..wanted {
-            let name = format!("{}\n{number}", shopper.user().as_str());
+            let name = format!("{}\n{number}", user.as_str());
             let cart_id = Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string();
-            shopper.create_or_get_cart(&cart_id).await?;
-            shopper.fill_cart(&cart_id, first_lines(&items, index)).await?;
+            match shopper.create_cart_as(&cart_id, []).await {
+                // From an earlier run.
+                Err(error) if error.reason() == Some(Reason::CartExists) => {}
+                created => drop(created?),
+            }
+            shopper.update_cart(&cart_id, first_lines(&items, index)).await?;
             carts.push(cart_id);
         }
         if operation == Operation::Checkout {
-            delete_leftovers(&mut shopper).await?;
+            delete_leftovers(&shopper).await?;
         }
-        shopper.sign_in().await?;
+        // Not while it is measured.
+        shopper.session().token().await?;
         // Keyed at random in every process.
         let run = RandomState::new().hash_one(index);
         let tally = Tally::default();
-        Ok(Self { shopper, operation, items, carts, turn: index, run, window: None, tally })
+        Ok(Self { shopper, user, operation, items, carts, turn: index, run, window: None, tally })
     }
 
     /// The same user, whose calls from now on are tried once.
     pub fn impatient(self) -> Self {
-        Self { shopper: self.shopper.impatient(), ..self }
+        Self { shopper: self.shopper.without_retries(), ..self }
     }
 
     /// Calls until the window ends.
@@ -147,18 +157,19 @@ impl Worker {
         match self.turn % 3 {
             0 => {
                 let answer = self.shopper.storefront(STOREFRONT_ITEMS).await;
-                self.record("GetStorefront", begun_at, answer)
+                self.record("GetStorefront", begun_at, answer).map(drop)
             }
             1 => {
                 let cart_id = &self.carts[self.turn / 3 % self.carts.len()];
-                let answer = self.shopper.cart(cart_id).await;
+                let answer = self.shopper.get_cart(cart_id).await;
                 self.record("GetCart", begun_at, answer).map(drop)
             }
             _ => {
                 let name = &self.items[self.turn % self.items.len()].name;
                 let word = name.split(' ').next().unwrap_or(name);
-                let answer = self.shopper.search(word).await;
-                self.record("SearchItems", begun_at, answer)
+                let mut found = self.shopper.search(word).page_size(FOUND_ITEMS);
+                let answer = found.next().await.transpose();
+                self.record("SearchItems", begun_at, answer).map(drop)
             }
         }
     }
@@ -167,14 +178,14 @@ impl Worker {
         let line = self.line();
         let begun_at = Instant::now();
         let answer = self.shopper.set_item(&self.carts[0], line).await;
-        self.record("SetItem", begun_at, answer)
+        self.record("SetItem", begun_at, answer).map(drop)
     }
 
     async fn check_out(&mut self) -> Option<()> {
         let line = self.line();
         let cart_id = self.new_cart_id();
         let begun_at = Instant::now();
-        let answer = self.shopper.create_cart(&cart_id, vec![line]).await;
+        let answer = self.shopper.create_cart_as(cart_id, [line]).await;
         let cart = self.record("CreateCart", begun_at, answer)?;
         let paid = self.pay(&cart).await;
         if paid.is_none() {
@@ -185,9 +196,10 @@ impl Worker {
     }
 
     async fn pay(&mut self, cart: &Cart) -> Option<()> {
-        let request_id = format!("load-{}", cart.cart_id);
+        let purchase = Purchase::of_whatever(&cart.cart_id, TOKEN_PAYS);
+        let purchase = purchase.with_request_id(format!("load-{}", cart.cart_id));
         let begun_at = Instant::now();
-        let answer = self.shopper.check_out(&cart.cart_id, &request_id, TOKEN_PAYS).await;
+        let answer = self.shopper.begin_checkout(&purchase).await;
         match answer.map(|checkout| checkout.state()) {
             Ok(CheckoutState::Paid) => self.record("Checkout", begun_at, Ok(())),
             Ok(CheckoutState::Pending) => {
@@ -200,13 +212,13 @@ impl Worker {
                 }
                 None
             }
-            Err(error) => self.record("Checkout", begun_at, Err(error)),
+            Err(error) => self.record("Checkout", begun_at, Err(error.into())),
         }
     }
 
     /// Another one in each turn and run, so that a repeated call makes one cart.
     fn new_cart_id(&self) -> String {
-        let name = format!("{}\n{}\n{}", self.shopper.user().as_str(), self.run, self.turn);
+        let name = format!("{}\n{}\n{}", self.user.as_str(), self.run, self.turn);
         Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string()
     }
 
@@ -216,7 +228,7 @@ impl Worker {
         let shift = self.turn * 7 % self.items.len();
         let item = self.items[shift..].iter().chain(self.items.iter()).find(costs);
         let sku = item.unwrap_or(&self.items[0]).sku.clone();
-        Line { sku, quantity: i64::try_from(self.turn % 9).unwrap_or(0) + 1 }
+        line(sku, i64::try_from(self.turn % 9).unwrap_or(0) + 1)
     }
 
     fn counts(&self, at: Instant) -> bool {
@@ -227,7 +239,7 @@ impl Worker {
         &mut self,
         rpc: &'static str,
         begun_at: Instant,
-        answer: Result<T, CallError>,
+        answer: Result<T, Error>,
     ) -> Option<T> {
         match answer {
             Ok(answer) => {
@@ -239,7 +251,7 @@ impl Worker {
             Err(error) => {
                 // However late it failed: a call that hangs fails after the window has ended.
                 if self.counts(begun_at) {
-                    self.tally.fail(rpc, &error.label());
+                    self.tally.fail(rpc, &label(&error));
                 }
                 None
             }
@@ -250,22 +262,21 @@ impl Worker {
 /// Different first contents for each user, one piece of each item.
 fn first_lines(items: &[Item], index: usize) -> Vec<Line> {
     let places = (0..LINES.min(items.len())).map(|number| (index * LINES + number) % items.len());
-    places.map(|place| Line { sku: items[place].sku.clone(), quantity: 1 }).collect()
+    places.map(|place| line(&items[place].sku, 1)).collect()
 }
 
-async fn delete_leftovers(shopper: &mut Shopper) -> Result<(), CallError> {
-    for _ in 0..CLEANING_ROUNDS {
-        let carts = shopper.unpurchased_carts().await?;
-        let open: Vec<_> = carts.iter().filter(|cart| cart.state() == CartState::Open).collect();
-        for cart in &open {
-            match shopper.delete_cart(&cart.cart_id).await {
-                // By an earlier try whose answer was lost.
-                Err(error) if error.reason() == Some(ErrorReason::CartNotFound) => {}
-                deleted => deleted?,
-            }
-        }
-        if open.is_empty() {
-            break;
+/// A short name to count errors by.
+fn label(error: &Error) -> String {
+    let Some(call) = error.call() else { return error.to_string() };
+    let named = call.reason().map(|reason| reason.wire_name().to_owned());
+    named.unwrap_or_else(|| format!("transport: {:?}", call.code()))
+}
+
+/// Deletes the carts that an interrupted run has left.
+async fn delete_leftovers(shopper: &Shopper) -> Result<(), Error> {
+    for cart in shopper.carts().page_size(CARTS_PER_PAGE).all().await? {
+        if cart.state() == CartState::Open {
+            shopper.delete_cart(&cart.cart_id).await?;
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use oxcart_proto::{common, controller::Cart};
+use oxcart_client::{self as client, Cart};
 use oxcart_types::{Currency, Money};
 
 use super::{
@@ -201,7 +201,7 @@ impl Audit {
     }
 }
 
-fn amount(money: Option<&common::Money>) -> Option<Money> {
+fn amount(money: Option<&client::Money>) -> Option<Money> {
     money.and_then(|money| Money::from_parts(&money.currency_code, money.minor_units).ok())
 }
 
@@ -228,8 +228,8 @@ mod tests {
     use super::*;
     use crate::{files::Purchase, replay::plan::Answer};
 
-    fn gbp(minor_units: i64) -> common::Money {
-        common::Money { currency_code: "GBP".to_owned(), minor_units }
+    fn gbp(minor_units: i64) -> client::Money {
+        client::Money { currency_code: "GBP".to_owned(), minor_units }
     }
 
     fn planned() -> Planned {
@@ -258,10 +258,10 @@ mod tests {
     }
 
     fn cart(cart_id: &str) -> Cart {
-        let line = common::PricedLine {
+        let line = client::PricedLine {
             sku: "A".to_owned(),
             quantity: 3,
-            ..common::PricedLine::default()
+            ..client::PricedLine::default()
         };
         Cart {
             cart_id: cart_id.to_owned(),
@@ -271,7 +271,7 @@ mod tests {
         }
     }
 
-    fn differences(plan: &Plan, paid: Option<common::Money>, carts: Vec<Cart>) -> Vec<String> {
+    fn differences(plan: &Plan, paid: Option<client::Money>, carts: Vec<Cart>) -> Vec<String> {
         let bought = Bought { total: paid, ..Bought::default() };
         let customer = plan.customers[0].clone();
         let visit = Visit { customer, results: vec![Ok(bought)], carts: Ok(carts) };
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn another_currency_is_a_difference() {
-        let yen = common::Money { currency_code: "JPY".to_owned(), minor_units: 300 };
+        let yen = client::Money { currency_code: "JPY".to_owned(), minor_units: 300 };
         let mut other = cart("cart");
         other.total = Some(yen.clone());
         let found = differences(&plan(), Some(yen), vec![other]);

@@ -1,12 +1,10 @@
 //! One purchase: a cart is made, filled and paid, from wherever an earlier run left it.
 
-use oxcart_proto::{
-    common::{self, CartState, CheckoutFailure, CheckoutState, ErrorReason},
-    controller::{Cart, Checkout},
+use oxcart_client::{
+    Cart, CartState, Error, Line, Money, Outcome, Purchase as Request, Reason, Shopper, line,
 };
 
 use super::plan::{Answer, Planned};
-use crate::{call::CallError, shopper::Shopper};
 
 /// The test card that pays.
 const TOKEN_PAYS: &str = "tok_visa";
@@ -25,7 +23,7 @@ const MAX_ROUNDS: u32 = 10;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bought {
     /// What the checkout came to, by its own answer. None if the purchase was there before this run.
-    pub total: Option<common::Money>,
+    pub total: Option<Money>,
     /// Whether a first charge was declined, as it should be.
     pub was_declined: bool,
     /// Whether it was paid by a charge whose answer was lost, once or for good.
@@ -41,7 +39,7 @@ pub struct Bought {
 pub enum PurchaseError {
     /// The store refused.
     #[error(transparent)]
-    Call(#[from] CallError),
+    Call(#[from] Error),
     /// The charge that should be declined was not.
     #[error("a card that is to be declined was charged, checkout {checkout_id}")]
     NotDeclined {
@@ -73,14 +71,14 @@ pub enum PurchaseError {
 ///
 /// # Errors
 /// See [`PurchaseError`]; a later run may try again.
-pub async fn buy(shopper: &mut Shopper, planned: &Planned) -> Result<Bought, PurchaseError> {
+pub async fn buy(shopper: &Shopper, planned: &Planned) -> Result<Bought, PurchaseError> {
     let mut purchase = Purchase { shopper, planned, bought: Bought::default(), attempt: 0 };
-    let mut cart = purchase.shopper.create_or_get_cart(&planned.cart_id).await?;
+    let mut cart = purchase.cart().await?;
     for _ in 0..MAX_ROUNDS {
         match cart.state() {
             CartState::Paid => return Ok(purchase.bought),
             CartState::Pending => {
-                purchase.shopper.decision(&cart.checkout_id).await?;
+                shopper.outcome(&cart.checkout_id).await?;
             }
             CartState::Open | CartState::Unspecified => {
                 if purchase.fill_and_pay().await? {
@@ -88,22 +86,32 @@ pub async fn buy(shopper: &mut Shopper, planned: &Planned) -> Result<Bought, Pur
                 }
             }
         }
-        cart = purchase.shopper.cart(&planned.cart_id).await?;
+        cart = shopper.get_cart(&planned.cart_id).await?;
     }
     Err(PurchaseError::NotPaid)
 }
 
 struct Purchase<'a> {
-    shopper: &'a mut Shopper,
+    shopper: &'a Shopper,
     planned: &'a Planned,
     bought: Bought,
     attempt: u32,
 }
 
 impl Purchase<'_> {
+    /// Creates the cart, or finds the one that is there.
+    async fn cart(&self) -> Result<Cart, Error> {
+        match self.shopper.create_cart_as(&self.planned.cart_id, []).await {
+            Err(error) if error.reason() == Some(Reason::CartExists) => {
+                self.shopper.get_cart(&self.planned.cart_id).await
+            }
+            created => created,
+        }
+    }
+
     /// Says whether the cart is paid now. If not, another look at the cart shows why.
     async fn fill_and_pay(&mut self) -> Result<bool, PurchaseError> {
-        let filled = self.shopper.fill_cart(&self.planned.cart_id, self.lines()).await;
+        let filled = self.shopper.update_cart(&self.planned.cart_id, self.lines()).await;
         if unless_closed(filled)?.is_none() {
             return Ok(false);
         }
@@ -116,17 +124,17 @@ impl Purchase<'_> {
     /// Tries a card that is declined, and looks whether the cart is still good.
     async fn be_declined(&mut self) -> Result<(), PurchaseError> {
         let request_id = self.planned.declined_request_id();
-        let Some(checkout) = self.check_out(&request_id, TOKEN_DECLINED).await? else {
-            return Ok(());
-        };
-        match (checkout.state(), checkout.failure()) {
-            (CheckoutState::Failed, CheckoutFailure::Declined) => {}
+        match self.check_out(request_id, TOKEN_DECLINED).await? {
+            None => return Ok(()),
+            Some(Outcome::Declined { .. }) => {}
             // Too slow to be charged in time: no decline, and as good for what is tested.
-            (CheckoutState::Failed, _) => self.bought.cancelled += 1,
-            _ => return Err(PurchaseError::NotDeclined { checkout_id: checkout.checkout_id }),
+            Some(Outcome::Cancelled(_)) => self.bought.cancelled += 1,
+            Some(Outcome::Paid(checkout)) => {
+                return Err(PurchaseError::NotDeclined { checkout_id: checkout.checkout_id });
+            }
         }
         self.bought.was_declined = true;
-        let cart = self.shopper.cart(&self.planned.cart_id).await?;
+        let cart = self.shopper.get_cart(&self.planned.cart_id).await?;
         check_usable(&cart, self.planned.purchase.lines.len())
     }
 
@@ -138,63 +146,59 @@ impl Purchase<'_> {
             Answer::LostOnce => TOKEN_REPLY_LOST,
             Answer::NeverComes => TOKEN_NO_REPLY,
         };
-        let Some(checkout) = self.check_out(&request_id, token).await? else {
-            return Ok(false);
-        };
-        match (checkout.state(), checkout.failure()) {
-            (CheckoutState::Paid, _) => {
+        match self.check_out(request_id, token).await? {
+            Some(Outcome::Paid(checkout)) => {
                 self.bought.was_unanswered = self.planned.answer != Answer::Arrives;
                 self.bought.total = checkout.total;
                 Ok(true)
             }
-            (_, CheckoutFailure::Declined) => {
+            Some(Outcome::Declined { checkout, .. }) => {
                 Err(PurchaseError::Declined { checkout_id: checkout.checkout_id })
             }
-            _ => {
+            Some(Outcome::Cancelled(_)) => {
                 self.bought.cancelled += 1;
                 Ok(false)
             }
+            None => Ok(false),
         }
     }
 
     /// Checks out and waits for the decision. None: this request will never be one's purchase.
     async fn check_out(
         &mut self,
-        request_id: &str,
+        request_id: String,
         token: &str,
-    ) -> Result<Option<Checkout>, PurchaseError> {
-        let answer = self.shopper.check_out(&self.planned.cart_id, request_id, token).await;
+    ) -> Result<Option<Outcome>, PurchaseError> {
+        let request =
+            Request::of_whatever(&self.planned.cart_id, token).with_request_id(request_id);
+        let answer = self.shopper.begin_checkout(&request).await.map_err(Error::from);
         let Some(checkout) = unless_closed(answer)? else {
             return Ok(None);
         };
-        if checkout.state() != CheckoutState::Pending {
-            return Ok(Some(checkout));
+        let checkout_id = checkout.checkout_id.clone();
+        if let Some(outcome) = Outcome::of(checkout) {
+            return Ok(Some(outcome));
         }
         self.bought.decided_later += 1;
-        Ok(Some(self.shopper.decision(&checkout.checkout_id).await?))
+        Ok(Some(self.shopper.outcome(checkout_id).await?))
     }
 
-    fn lines(&self) -> Vec<common::Line> {
+    fn lines(&self) -> Vec<Line> {
         let lines = self.planned.purchase.lines.iter();
-        lines
-            .map(|line| common::Line {
-                sku: line.sku.as_str().to_owned(),
-                quantity: line.quantity.get(),
-            })
-            .collect()
+        lines.map(|ordered| line(ordered.sku.as_str(), ordered.quantity.get())).collect()
     }
 }
 
 /// The refusals that only say that an earlier run was here first: another look at the cart tells.
-fn unless_closed<T>(answer: Result<T, CallError>) -> Result<Option<T>, CallError> {
+fn unless_closed<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(error) => match error.reason() {
             Some(
-                ErrorReason::CartClosed
-                | ErrorReason::CartStale
-                | ErrorReason::CheckoutInProgress
-                | ErrorReason::RequestIdReused,
+                Reason::CartClosed
+                | Reason::CartStale
+                | Reason::CheckoutInProgress
+                | Reason::RequestIdReused,
             ) => Ok(None),
             _ => Err(error),
         },

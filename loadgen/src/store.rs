@@ -1,0 +1,110 @@
+//! The store that is driven, and its users.
+//!
+//! Nothing but the controller's address is needed: asked without a token, it says where to get one.
+//! Deliberately absent: passwords. A trusted client gets the tokens of its users.
+
+use std::time::Duration;
+
+use oxcart_client::{Admin, Builder, Client, ClientCredentials, InvalidUrl, Shopper};
+use oxcart_types::UserId;
+
+use crate::config::StoreArgs;
+
+/// How long the very first call is tried: enough for a store that is just starting.
+const FIRST_CALL_BUDGET: Duration = Duration::from_secs(10);
+
+/// The scope that an import needs.
+const IMPORT_SCOPE: &str = "catalog:write";
+
+/// Why the store cannot be driven.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// It is no URL of a server.
+    #[error("{what} {source}")]
+    NotUrl {
+        /// Which setting or answer holds it.
+        what: &'static str,
+        /// What it holds.
+        source: InvalidUrl,
+    },
+    /// The store does not answer at all.
+    #[error("the store at {url} does not answer as a controller does")]
+    NoAnswer {
+        /// Where.
+        url: String,
+        /// The failed call.
+        source: oxcart_client::Error,
+    },
+    /// The store let a stranger in, or does not say where to sign in.
+    #[error("the store at {url} does not say where to sign in; --sign-in may name it")]
+    NoSignIn {
+        /// Where.
+        url: String,
+    },
+}
+
+/// Connections to the store, and the client that signs users in.
+pub struct Store {
+    clients: Vec<Client>,
+    trusted: ClientCredentials,
+}
+
+impl Store {
+    /// Asks the controller where to sign in.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn find(args: &StoreArgs) -> Result<Self, StartError> {
+        let at =
+            || Client::builder(&args.controller).deadline(Duration::from_secs(args.call_seconds));
+        let sign_in = match &args.sign_in {
+            Some(url) => url.clone(),
+            None => ask_for_sign_in(&args.controller, at()).await?,
+        };
+        build("the address to sign in", Client::builder(&sign_in))?;
+        let connect = |_| build("--controller", at().sign_in_at(&sign_in));
+        let clients = (0..args.connections).map(connect).collect::<Result<_, _>>()?;
+        let trusted = ClientCredentials::new(&args.client_id, args.client_secret.clone());
+        Ok(Self { clients, trusted })
+    }
+
+    /// A user. Users are spread over the connections by their `index`.
+    pub fn shopper(&self, user: &UserId, index: usize) -> Shopper {
+        let client = &self.clients[index % self.clients.len()];
+        client.impersonate(self.trusted.clone(), user.as_str())
+    }
+
+    /// The trusted client itself, to import a catalogue.
+    pub fn admin(&self) -> Admin {
+        self.clients[0].service(self.trusted.clone(), &[IMPORT_SCOPE])
+    }
+}
+
+async fn ask_for_sign_in(url: &str, builder: Builder) -> Result<String, StartError> {
+    let client = build("--controller", builder.time_budget(FIRST_CALL_BUDGET))?;
+    match client.identity_provider().await {
+        Ok(told) => Ok(told.sign_in.clone()),
+        Err(oxcart_client::Error::NoSignIn { url }) => Err(StartError::NoSignIn { url }),
+        Err(source) => Err(StartError::NoAnswer { url: url.to_owned(), source }),
+    }
+}
+
+fn build(what: &'static str, builder: Builder) -> Result<Client, StartError> {
+    builder.build().map_err(|source| StartError::NotUrl { what, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_no_url_is_refused_by_name() {
+        let connect = |url| build("--controller", Client::builder(url));
+        for url in ["", "localhost:8080", "ftp://localhost", "http://", "https://a b"] {
+            let error = connect(url).map(|_| ()).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("--controller {url} must be")), "{error}");
+        }
+        assert!(connect("http://127.0.0.1:8080").is_ok());
+        assert!(connect("https://shop.example:443").is_ok());
+    }
+}
