@@ -2,10 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use oxcart_proto::{
-    controller::{GetStorefrontRequest, controller_service_client::ControllerServiceClient},
-    idp::idp_service_client::IdpServiceClient,
-};
+use oxcart_proto::{controller::GetStorefrontRequest, idp::idp_service_client::IdpServiceClient};
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Uri};
@@ -15,8 +12,8 @@ use crate::{
     call::{Caller, Limits},
     error::{Error, InvalidUrl},
     observe::{Attempt, Observer},
-    session::Session,
-    shopper::{Shopper, Store as Stub},
+    session::{Bearer, Session},
+    shopper::{Controller, Shopper, Store as Stub},
     sign_in::{self, ClientCredentials, Impersonation, ServiceIdentity},
 };
 
@@ -59,11 +56,12 @@ struct Store {
 }
 
 /// Who issues a store's tokens, as its controller says.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentityProvider {
-    /// The `iss` of its tokens; of an OpenID Connect provider also its address.
+    /// The `iss` of its tokens; of an OpenID Connect provider also its address. Empty if not told.
     pub issuer: String,
-    /// Where people sign in. A URL of gRPC if the provider is the one that comes with the store.
+    /// Where people sign in. A URL of gRPC if the provider is the one that comes with the store. Empty
+    /// if not told.
     pub sign_in: String,
 }
 
@@ -142,7 +140,7 @@ impl Client {
     /// Who issues the store's tokens. Asked once; without a token the controller says it.
     ///
     /// # Errors
-    /// [`Error::NoSignIn`] if it does not say, [`Error::Call`] if it does not answer.
+    /// [`Error::NoSignIn`] if it lets callers in without a token, [`Error::Call`] if it does not answer.
     pub async fn identity_provider(&self) -> Result<&IdentityProvider, Error> {
         self.store.identity_provider.get_or_try_init(|| self.ask_for_identity_provider()).await
     }
@@ -153,15 +151,16 @@ impl Client {
         let asked = caller.repeat("GetStorefront", message, |mut store, request| async move {
             store.get_storefront(request).await
         });
-        let unnamed = || Error::NoSignIn { url: self.store.url.clone() };
-        let Err(error) = asked.await else { return Err(unnamed()) };
+        let Err(error) = asked.await else { return Err(self.no_sign_in()) };
         let Some(refused) = error.call().filter(|call| call.is_token_refused()) else {
             return Err(error);
         };
-        let named = |key| refused.metadata(key).filter(|value| !value.is_empty());
-        let issuer = named("issuer").unwrap_or_default().to_owned();
-        let sign_in = named("sign_in").ok_or_else(unnamed)?.to_owned();
-        Ok(IdentityProvider { issuer, sign_in })
+        let told = |key| refused.metadata(key).unwrap_or_default().to_owned();
+        Ok(IdentityProvider { issuer: told("issuer"), sign_in: told("sign_in") })
+    }
+
+    fn no_sign_in(&self) -> Error {
+        Error::NoSignIn { url: self.store.url.clone() }
     }
 
     /// Signs a user in at the store's own identity provider. The password is not kept; the session goes
@@ -204,16 +203,17 @@ impl Client {
         Admin::new(self, session)
     }
 
-    /// The generated client of the controller, without a token, deadline or retry: for what has no
-    /// method here. [`Session::bearer`] is an interceptor for it.
-    #[must_use]
-    pub fn controller(&self) -> ControllerServiceClient<Channel> {
-        ControllerServiceClient::new(self.channel()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    /// The generated client of the controller.
+    fn controller(&self) -> Stub {
+        Stub::new(self.channel()).max_decoding_message_size(MAX_ANSWER_BYTES)
     }
 
-    /// The connection to the controller.
-    #[must_use]
-    pub fn channel(&self) -> Channel {
+    /// The same that sends a token by itself.
+    pub(crate) fn controller_with(&self, bearer: Bearer) -> Controller {
+        Stub::with_interceptor(self.channel(), bearer).max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+
+    fn channel(&self) -> Channel {
         self.store.controller.clone()
     }
 
@@ -228,7 +228,8 @@ impl Client {
         time_budget: Duration,
     ) -> Result<Caller<IdpServiceClient<Channel>>, Error> {
         let channel = self.store.sign_in.get_or_try_init(async || {
-            Ok::<_, Error>(connect(&self.identity_provider().await?.sign_in)?)
+            let told = &self.identity_provider().await?.sign_in;
+            if told.is_empty() { Err(self.no_sign_in()) } else { Ok(connect(told)?) }
         });
         let mut caller = self.stranger(IdpServiceClient::new(channel.await?.clone()));
         caller.limits.time_budget = caller.limits.time_budget.min(time_budget);

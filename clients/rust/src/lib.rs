@@ -76,5 +76,5 @@ pub use error::{BadField, CallError, Error, InvalidUrl};
 pub use observe::Attempt;
 pub use pages::Pages;
 pub use session::{Bearer, Session, SourceError, Token};
-pub use shopper::Shopper;
+pub use shopper::{Controller, Shopper};
 pub use sign_in::ClientCredentials;

@@ -18,7 +18,10 @@ use tonic::{
     service::Interceptor,
 };
 
-use crate::{call::TIME_BUDGET, error::Error};
+use crate::{
+    call::{DEADLINE, TIME_BUDGET},
+    error::Error,
+};
 
 /// What a source of tokens may fail with.
 pub type SourceError = Box<dyn StdError + Send + Sync>;
@@ -128,8 +131,8 @@ pub(crate) trait Source: Send + Sync {
     fn fetch(&self, refresh_token: Option<SecretString>, time_budget: Duration) -> Granted;
 }
 
-/// A token in the header `authorization`: an [`Interceptor`] for any generated client. Its `Debug`
-/// shows no token.
+/// An [`Interceptor`] for any generated client: sends a token, and a deadline of 10 s with calls that
+/// have none. Its `Debug` shows no token.
 #[derive(Debug, Clone)]
 pub struct Bearer {
     header: MetadataValue<Ascii>,
@@ -153,6 +156,9 @@ impl Bearer {
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         self.apply(&mut request);
+        if !request.metadata().contains_key("grpc-timeout") {
+            request.set_timeout(DEADLINE);
+        }
         Ok(request)
     }
 }

@@ -9,7 +9,7 @@ use oxcart_proto::{
         controller_service_client::ControllerServiceClient,
     },
 };
-use tonic::transport::Channel;
+use tonic::{service::interceptor::InterceptedService, transport::Channel};
 
 use crate::{
     call::Caller,
@@ -17,11 +17,14 @@ use crate::{
     error::{CallError, Error},
     pages::{PageRequest, Pages},
     retry::Tries,
-    session::Session,
+    session::{Bearer, Session},
 };
 
 /// The generated client.
 pub(crate) type Store = ControllerServiceClient<Channel>;
+
+/// The generated client of the controller, which sends one token, and a deadline of 10 s.
+pub type Controller = ControllerServiceClient<InterceptedService<Channel, Bearer>>;
 
 /// The store as one signed-in user sees it. A clone is the same user in the same session; tasks may
 /// share either.
@@ -30,13 +33,14 @@ pub(crate) type Store = ControllerServiceClient<Channel>;
 /// reason, or, after all tries, without an answer.
 #[derive(Debug, Clone)]
 pub struct Shopper {
+    client: Client,
     pub(crate) caller: Caller<Store>,
     session: Session,
 }
 
 impl Shopper {
     pub(crate) fn new(client: &Client, session: Session) -> Self {
-        Self { caller: client.caller(session.clone()), session }
+        Self { client: client.clone(), caller: client.caller(session.clone()), session }
     }
 
     /// The same user, each call tried once, so that every failure is seen. A token that is refused is
@@ -51,6 +55,15 @@ impl Shopper {
     #[must_use]
     pub const fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// The generated client, with the token that is good now: for what has no method here. It repeats
+    /// nothing and renews no token.
+    ///
+    /// # Errors
+    /// Those of the session's source of tokens.
+    pub async fn controller(&self) -> Result<Controller, Error> {
+        Ok(self.client.controller_with(self.session.bearer().await?))
     }
 
     /// What the store shows first: the first items for sale, and the user's unpurchased carts. A

@@ -29,6 +29,7 @@ async fn a_user_signs_in_where_the_controller_says() {
 async fn a_controller_that_names_no_address_needs_one_from_the_program() {
     let fake = Fake::start().await;
     fake.state().is_mute = true;
+    assert_eq!(fake.client().identity_provider().await.unwrap().issuer, "the fake");
     let error = fake.client().sign_in("alice", "alice-password").await.unwrap_err();
     assert!(matches!(&error, Error::NoSignIn { url } if *url == fake.url), "{error}");
     let client = Client::builder(&fake.url).sign_in_at(&fake.url).build().unwrap();
@@ -133,6 +134,16 @@ async fn a_source_of_tokens_is_asked_again_when_one_is_refused() {
     });
     fake.client().shopper(session).storefront(0).await.unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn the_generated_client_has_the_session_s_token() {
+    let fake = Fake::start().await;
+    let mut controller = fake.alice().await.controller().await.unwrap();
+    let request = oxcart_proto::controller::ListItemsRequest::default();
+    assert_eq!(controller.list_items(request.clone()).await.unwrap().into_inner().items.len(), 5);
+    fake.revoke_tokens();
+    assert!(controller.list_items(request).await.is_err());
 }
 
 #[tokio::test]
