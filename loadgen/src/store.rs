@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use oxcart_client::{Admin, Builder, Client, ClientCredentials, InvalidUrl, Shopper};
+use oxcart_client::{Admin, Builder, Client, ClientCredentials, Error, InvalidUrl, Shopper};
 use oxcart_types::UserId;
 
 use crate::config::StoreArgs;
@@ -33,7 +33,7 @@ pub enum StartError {
         /// Where.
         url: String,
         /// The failed call.
-        source: oxcart_client::Error,
+        source: Error,
     },
     /// The store let a stranger in, or does not say where to sign in.
     #[error("the store at {url} does not say where to sign in; --sign-in may name it")]
@@ -82,9 +82,11 @@ impl Store {
 
 async fn ask_for_sign_in(url: &str, builder: Builder) -> Result<String, StartError> {
     let client = build("--controller", builder.time_budget(FIRST_CALL_BUDGET))?;
+    let no_sign_in = || StartError::NoSignIn { url: url.to_owned() };
     match client.identity_provider().await {
+        Ok(told) if told.sign_in.is_empty() => Err(no_sign_in()),
         Ok(told) => Ok(told.sign_in.clone()),
-        Err(oxcart_client::Error::NoSignIn { url }) => Err(StartError::NoSignIn { url }),
+        Err(Error::NoSignIn { .. }) => Err(no_sign_in()),
         Err(source) => Err(StartError::NoAnswer { url: url.to_owned(), source }),
     }
 }

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use oxcart_client::ClientCredentials;
 use secrecy::SecretString;
 use service_kit::telemetry::TelemetryArgs;
 
 use crate::{
-    client::Credentials,
+    demo::Credentials,
     store::{Databases, Ports, Service, Settings},
 };
 
@@ -119,11 +120,8 @@ impl DemoArgs {
             let password = format!("{username}-password").into();
             Credentials::Password { username, password }
         } else {
-            Credentials::Impersonated {
-                username,
-                client_id: "loadgen".to_owned(),
-                client_secret: "loadgen-secret".into(),
-            }
+            let trusted = ClientCredentials::new("loadgen", "loadgen-secret");
+            Credentials::Impersonated { username, trusted }
         }
     }
 }

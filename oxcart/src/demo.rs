@@ -9,26 +9,64 @@ mod show;
 
 use std::io::{self, Write};
 
-use oxcart_proto::{
-    common::{CheckoutState, Line},
-    controller::{Cart, Checkout, CheckoutRequest, CreateCartRequest},
+use oxcart_client::{
+    CallError, Cart, CheckoutError, Client, ClientCredentials, Error, InvalidUrl, Outcome,
+    Purchase, Shopper,
 };
+use secrecy::SecretString;
 use service_kit::Sources;
-
-use crate::client::{ClientError, Shopper};
 
 /// Stands for a test card that always pays, see the payment service.
 const PAYMENT_TOKEN: &str = "tok_visa";
 
+/// Items or carts that are asked for at once.
+const PAGE_SIZE: u16 = 200;
+
 /// Why the demo could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// The store refused something that it should not.
+    /// The store refused something that it should not, or does not answer.
     #[error(transparent)]
-    Client(#[from] ClientError),
+    Client(#[from] Error),
+    /// The address of the store is none.
+    #[error(transparent)]
+    Address(#[from] InvalidUrl),
     /// The tables could not be written.
     #[error("the output cannot be written")]
     Output(#[from] io::Error),
+}
+
+/// How a user of the built-in identity provider signs in.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// With a password.
+    Password {
+        /// The user.
+        username: String,
+        /// Its password.
+        password: SecretString,
+    },
+    /// Through a client that the identity provider trusts to name any user.
+    Impersonated {
+        /// The user.
+        username: String,
+        /// The client.
+        trusted: ClientCredentials,
+    },
+}
+
+impl Credentials {
+    /// Signs in to the store whose controller is at `url`.
+    ///
+    /// # Errors
+    /// [`DemoError`].
+    pub async fn sign_in(self, url: &str) -> Result<Shopper, DemoError> {
+        let client = Client::new(url)?;
+        match self {
+            Self::Password { username, password } => Ok(client.sign_in(username, password).await?),
+            Self::Impersonated { username, trusted } => Ok(client.impersonate(trusted, username)),
+        }
+    }
 }
 
 /// How the visit goes.
@@ -39,8 +77,6 @@ pub struct Visit<'a> {
     pub purchase: bool,
     /// Decides what goes into the cart and whether it is bought.
     pub choices: Sources,
-    /// Names carts and checkouts. Never the same twice, also where the choices are.
-    pub ids: Sources,
 }
 
 impl Visit<'_> {
@@ -49,9 +85,9 @@ impl Visit<'_> {
     /// # Errors
     /// [`DemoError`].
     pub async fn play(&self, shopper: &Shopper, out: &mut impl Write) -> Result<(), DemoError> {
-        let storefront = shopper.storefront().await?;
+        let storefront = shopper.storefront(0).await?;
         show::items(out, &storefront)?;
-        let carts = shopper.unpurchased().await?;
+        let carts = shopper.carts().page_size(PAGE_SIZE).all().await?;
         show::carts(out, &format!("Carts that {} has not purchased", self.user), &carts)?;
         if self.purchase {
             for cart in &carts {
@@ -60,20 +96,19 @@ impl Visit<'_> {
         } else {
             self.fill_one(shopper, out).await?;
         }
-        let purchases = shopper.purchases().await?;
+        let purchases = shopper.purchases().page_size(PAGE_SIZE).all().await?;
         show::carts(out, &format!("Purchases of {}, at the prices paid", self.user), &purchases)?;
         Ok(())
     }
 
     async fn fill_one(&self, shopper: &Shopper, out: &mut impl Write) -> Result<(), DemoError> {
-        let items = shopper.items().await?;
-        let lines: Vec<Line> = choice::lines(&self.choices, &items);
+        let items = shopper.items().page_size(PAGE_SIZE).all().await?;
+        let lines = choice::lines(&self.choices, &items);
         if lines.is_empty() {
             writeln!(out, "\nThe store has nothing for sale; `oxcart import` loads a catalogue.")?;
             return Ok(());
         }
-        let request = CreateCartRequest { cart_id: self.ids.uuid_v7().to_string(), lines };
-        let cart = shopper.create_cart(request).await?;
+        let cart = shopper.create_cart(lines).await?;
         show::carts(out, "A new cart", std::slice::from_ref(&cart))?;
         if choice::buys(&self.choices) {
             self.buy(shopper, &cart, out).await
@@ -90,33 +125,28 @@ impl Visit<'_> {
         cart: &Cart,
         out: &mut impl Write,
     ) -> Result<(), DemoError> {
-        let request = CheckoutRequest {
-            request_id: self.ids.uuid_v7().to_string(),
-            cart_id: cart.cart_id.clone(),
-            etag: cart.etag.clone(),
-            expected_total: cart.total.clone(),
-            payment_token: PAYMENT_TOKEN.to_owned(),
-        };
-        match shopper.checkout(request).await {
-            Ok(checkout) => report(out, cart, &checkout)?,
-            Err(ClientError::Refused { status, .. })
-                if service_kit::error::info(&status).is_some() =>
-            {
-                writeln!(out, "\nCart {} stays as it is: {}.", cart.cart_id, status.message())?;
+        match shopper.checkout(&Purchase::of(cart, PAYMENT_TOKEN)).await {
+            Ok(outcome) => report(out, cart, &outcome)?,
+            Err(CheckoutError::Unknown(error)) => return Err(error.into()),
+            Err(refused) => {
+                let why = refused.error().call().map_or("it was refused", CallError::message);
+                writeln!(out, "\nCart {} stays as it is: {why}.", cart.cart_id)?;
             }
-            Err(error) => return Err(error.into()),
         }
         Ok(())
     }
 }
 
-fn report(out: &mut impl Write, cart: &Cart, checkout: &Checkout) -> io::Result<()> {
+fn report(out: &mut impl Write, cart: &Cart, outcome: &Outcome) -> io::Result<()> {
     let id = &cart.cart_id;
-    if checkout.state() == CheckoutState::Paid {
-        let total = show::money(checkout.total.as_ref());
-        writeln!(out, "\nCart {id} is purchased for {total}, payment {}.", checkout.payment_id)
-    } else {
-        let failure = checkout.failure().as_str_name().trim_start_matches("CHECKOUT_FAILURE_");
-        writeln!(out, "\nCart {id} stays as it is, the payment was {}.", failure.to_lowercase())
-    }
+    let failure = match outcome {
+        Outcome::Paid(checkout) => {
+            let total = show::money(checkout.total.as_ref());
+            let payment = &checkout.payment_id;
+            return writeln!(out, "\nCart {id} is purchased for {total}, payment {payment}.");
+        }
+        Outcome::Declined { .. } => "declined",
+        Outcome::Cancelled(_) => "cancelled",
+    };
+    writeln!(out, "\nCart {id} stays as it is, the payment was {failure}.")
 }

@@ -6,19 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use oxcart_proto::controller::{
-    GetStorefrontRequest, ImportItemsRequest, ImportItemsResponse,
-    controller_service_client::ControllerServiceClient,
+use oxcart_client::{
+    BadField, CallError, Client, Error, ImportItemsResponse, InvalidUrl, Session, SourceError,
+    Token,
 };
 use secrecy::SecretString;
-use service_kit::{Sources, auth::ServiceIdentity, error};
-use tokio_stream as stream;
-use tonic::{Code, Request, Status, transport::Channel};
-
-use crate::{client, client::ClientError};
-
-/// Bytes of the file in one message.
-const CHUNK_BYTES: usize = 256 * 1024;
+use service_kit::{Sources, auth::ServiceIdentity};
 
 /// Largest file that is read: what the catalogue takes.
 const MAX_FILE_BYTES: u64 = 32 * 1024 * 1024;
@@ -52,15 +45,15 @@ pub enum ImportError {
         /// The address.
         url: String,
         /// What is wrong with it.
-        source: ClientError,
+        source: InvalidUrl,
     },
     /// Nobody answers at the address, or not in gRPC.
-    #[error("cannot reach the store at {url}, is --controller right? {}", status.message())]
+    #[error("cannot reach the store at {url}, is --controller right?")]
     Unreachable {
         /// The address.
         url: String,
         /// What the transport says.
-        status: Box<Status>,
+        source: Error,
     },
     /// Whoever listens at the address does not say where to sign in.
     #[error("{url} does not name an issuer, is it the store's controller?")]
@@ -70,7 +63,7 @@ pub enum ImportError {
     },
     /// The store refused the call, or did not answer.
     #[error(transparent)]
-    Client(#[from] ClientError),
+    Client(#[from] Error),
     /// The outcome could not be written.
     #[error("the output cannot be written")]
     Output(#[source] io::Error),
@@ -100,7 +93,7 @@ impl Import<'_> {
         out: &mut impl Write,
     ) -> Result<(), ImportError> {
         let csv = read(path)?;
-        let done = self.bytes(&csv, sources).await.map_err(|error| explain(error, out))?;
+        let done = self.bytes(csv, sources).await.map_err(|error| explain(error, out))?;
         let ImportItemsResponse { created_count, updated_count, unchanged_count } = done;
         writeln!(
             out,
@@ -109,45 +102,48 @@ impl Import<'_> {
         .map_err(ImportError::Output)
     }
 
-    /// Loads CSV that is at hand.
-    ///
-    /// # Errors
-    /// As [`Self::file`], but bad rows are left in the [`Status`].
-    pub async fn bytes(
+    async fn bytes(
         self,
-        csv: &[u8],
+        csv: Vec<u8>,
         sources: Sources,
     ) -> Result<ImportItemsResponse, ImportError> {
         let url = self.controller_url;
-        let channel = client::connect(url)
+        let client = Client::new(url)
             .map_err(|source| ImportError::Address { url: url.to_owned(), source })?;
-        let mut controller = ControllerServiceClient::new(channel);
-        let issuer = issuer(&mut controller, url).await?;
-        let identity = ServiceIdentity::new(&issuer, self.client_id, self.client_secret, sources);
-        let bearer = identity.bearer().await.map_err(client::refused("sign in"))?;
-        let mut request = Request::new(stream::iter(chunks(csv, self.default_currency)));
-        request.metadata_mut().insert("authorization", bearer);
-        let answer = controller.import_items(request).await;
-        Ok(answer.map_err(client::refused("load the catalogue"))?.into_inner())
+        let issuer = issuer(&client, url).await?;
+        let session = session(&issuer, self.client_id, self.client_secret, sources);
+        Ok(client.admin(session).import(csv, self.default_currency).await?)
     }
 }
 
-/// The controller itself says where to sign in, to whoever comes without a token.
-async fn issuer(
-    controller: &mut ControllerServiceClient<Channel>,
-    url: &str,
-) -> Result<String, ImportError> {
+/// The controller itself says who issues tokens.
+async fn issuer(client: &Client, url: &str) -> Result<String, ImportError> {
     let no_issuer = || ImportError::NoIssuer { url: url.to_owned() };
-    match controller.get_storefront(client::with_deadline(GetStorefrontRequest::default())).await {
-        Err(status) if status.code() == Code::Unauthenticated => {
-            let issuer = error::info(&status).and_then(|mut info| info.metadata.remove("issuer"));
-            issuer.ok_or_else(no_issuer)
-        }
-        Err(status) => {
-            Err(ImportError::Unreachable { url: url.to_owned(), status: Box::new(status) })
-        }
-        Ok(_) => Err(no_issuer()),
+    // Where nobody answers, whoever has mistyped the address is not to wait for it.
+    match client.clone().without_retries().identity_provider().await {
+        Ok(told) if told.issuer.is_empty() => Err(no_issuer()),
+        Ok(told) => Ok(told.issuer.clone()),
+        Err(Error::NoSignIn { .. }) => Err(no_issuer()),
+        Err(source) => Err(ImportError::Unreachable { url: url.to_owned(), source }),
     }
+}
+
+/// By OpenID Connect, so that it works with the identity provider of a shop as well.
+fn session(
+    issuer: &str,
+    client_id: &str,
+    client_secret: SecretString,
+    sources: Sources,
+) -> Session {
+    let identity = ServiceIdentity::new(issuer, client_id, client_secret, sources);
+    Session::from_source(move || {
+        let identity = identity.clone();
+        async move {
+            let bearer = identity.bearer().await.map_err(|status| status.message().to_owned())?;
+            let token = bearer.to_str()?.strip_prefix("Bearer ").map(Token::new);
+            token.ok_or_else(|| SourceError::from("the issuer's token is no bearer token"))
+        }
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ImportError> {
@@ -161,49 +157,31 @@ fn read(path: &Path) -> Result<Vec<u8>, ImportError> {
     Ok(csv)
 }
 
-fn chunks(csv: &[u8], default_currency: &str) -> Vec<ImportItemsRequest> {
-    let message = |chunk: &[u8]| ImportItemsRequest {
-        csv_chunk: chunk.to_vec(),
-        default_currency_code: default_currency.to_owned(),
-    };
-    // An empty file is sent as well: the catalogue knows what is wrong with it.
-    let all = if csv.is_empty() { vec![csv] } else { csv.chunks(CHUNK_BYTES).collect() };
-    all.into_iter().map(message).collect()
-}
-
 /// Lists the bad rows, if that is why.
 fn explain(error: ImportError, out: &mut impl Write) -> ImportError {
-    let ImportError::Client(ClientError::Refused { status, .. }) = &error else { return error };
-    let rows = error::bad_fields(status);
+    let ImportError::Client(Error::Call(refused)) = &error else { return error };
+    let rows = refused.bad_fields();
     if rows.is_empty() {
         return error;
     }
-    let written = rows.iter().try_for_each(|(row, why)| writeln!(out, "{row}: {why}"));
+    let written = rows
+        .iter()
+        .try_for_each(|BadField { field, description }| writeln!(out, "{field}: {description}"));
     match written {
-        Ok(()) => ImportError::BadRows { count: bad_rows(status, rows.len()) },
+        Ok(()) => ImportError::BadRows { count: bad_rows(refused) },
         Err(source) => ImportError::Output(source),
     }
 }
 
 /// More rows may be bad than one answer names.
-fn bad_rows(status: &Status, named: usize) -> String {
-    let counted = error::info(status).and_then(|mut info| info.metadata.remove("bad_rows"));
-    counted.unwrap_or_else(|| named.to_string())
+fn bad_rows(refused: &CallError) -> String {
+    let counted = refused.metadata("bad_rows").map(str::to_owned);
+    counted.unwrap_or_else(|| refused.bad_fields().len().to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_file_is_sent_in_pieces_and_whole() {
-        let csv: Vec<u8> = (0..=CHUNK_BYTES * 2).map(|n| u8::try_from(n % 251).unwrap()).collect();
-        let sent = chunks(&csv, "GBP");
-        assert_eq!(sent.len(), 3);
-        let joined: Vec<u8> = sent.into_iter().flat_map(|message| message.csv_chunk).collect();
-        assert_eq!(joined, csv);
-        assert_eq!(chunks(&[], "").len(), 1);
-    }
 
     #[test]
     fn a_missing_file_is_named() {

@@ -4,7 +4,6 @@
 //! The only crate beside those tests that knows several services. Deliberately absent: shop logic;
 //! whatever happens here happens through the services' own gRPC.
 
-pub mod client;
 pub mod config;
 pub mod demo;
 pub mod import;
@@ -34,9 +33,6 @@ pub enum Error {
     /// The catalogue was not loaded.
     #[error(transparent)]
     Import(#[from] import::ImportError),
-    /// A call of the program's own client failed.
-    #[error(transparent)]
-    Client(#[from] client::ClientError),
     /// The output is closed.
     #[error("the output cannot be written")]
     Output(#[from] std::io::Error),
@@ -81,14 +77,13 @@ async fn visit(
     sources: Sources,
     out: &mut impl Write,
 ) -> Result<(), Error> {
-    let token = client::sign_in(&store.url(Service::Idp), &args.credentials()).await?;
     let url = store.url(Service::Controller);
-    let shopper = client::Shopper::new(&url, &token, sources.clone())?;
+    let shopper = args.credentials().sign_in(&url).await?;
     let choices = match args.seed {
         Some(seed) => Sources::seeded(seed, OffsetDateTime::UNIX_EPOCH),
-        None => sources.clone(),
+        None => sources,
     };
-    let visit = demo::Visit { user: &args.user, purchase: args.purchase, choices, ids: sources };
+    let visit = demo::Visit { user: &args.user, purchase: args.purchase, choices };
     visit.play(&shopper, out).await?;
     Ok(())
 }

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use oxcart::{Databases, Service, Settings, Store, client};
+use oxcart::{Databases, Service, Settings, Store};
+use oxcart_client::Client;
 use oxcart_proto::{common::CheckoutState, controller::CreateCartRequest};
 use secrecy::ExposeSecret as _;
 use service_kit::{Reason, Sources, error, testing::TestIssuer};
@@ -82,14 +83,11 @@ fn renamed(token: &str) -> String {
 async fn a_token_that_was_good_is_refused_once_it_has_expired() {
     let sources = Sources::seeded(1, Sources::system().now());
     let store = Store::start(Settings::new(Databases::Memory), sources.clone()).await.unwrap();
-    let credentials = client::Credentials::Password {
-        username: "alice".to_owned(),
-        password: "alice-password".into(),
-    };
-    let token = client::sign_in(&store.url(Service::Idp), &credentials).await.unwrap();
     let url = store.url(Service::Controller);
-    let mut alice = client::Shopper::new(&url, &token, sources.clone()).unwrap();
-    alice.controller().create_cart(CreateCartRequest::default()).await.unwrap();
+    let alice = Client::new(&url).unwrap().sign_in("alice", "alice-password").await.unwrap();
+    let token = alice.session().token().await.unwrap();
+    let mut controller = alice.controller().await.unwrap();
+    controller.create_cart(CreateCartRequest::default()).await.unwrap();
     sources.advance(Duration::from_mins(16));
     let channel = Channel::from_shared(url).unwrap().connect().await.unwrap();
     let header = format!("Bearer {}", token.expose_secret());

@@ -1,6 +1,6 @@
 //! What clients send by mistake or in malice: refused with every bad field named, and nothing lost.
 
-use oxcart::{Service, client::Shopper};
+use oxcart::Service;
 use oxcart_proto::common::{CartFilter, Line, Money};
 use oxcart_proto::controller::{
     Card, Cart, CheckoutRequest, CreateCartRequest, DeleteCartRequest, GetCartRequest,
@@ -15,7 +15,8 @@ use tonic::{Code, Response, Status};
 use crate::{
     raw,
     world::{
-        Kind, World, cart, check_out, checkout_of, contents, gbp, line, purchase, reason, reread,
+        Kind, Shopper, World, cart, check_out, checkout_of, contents, gbp, line, purchase, reason,
+        reread,
     },
 };
 
@@ -38,7 +39,7 @@ impl Scene {
 
     async fn nothing_was_lost(mut self) {
         assert_eq!(reread(self.alice.controller(), &self.cart.cart_id).await, self.cart);
-        assert_eq!(self.alice.unpurchased().await.unwrap(), [self.cart]);
+        assert_eq!(self.alice.client.carts().all().await.unwrap(), [self.cart]);
         assert_eq!(self.world.captures().await, 0);
     }
 }

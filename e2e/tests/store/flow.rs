@@ -1,9 +1,7 @@
 //! One session from the first call to the purchase, as the design tells it, on every database.
 
-use oxcart::{
-    Service,
-    client::{self, Credentials, Shopper},
-};
+use oxcart::Service;
+use oxcart_client::Client;
 use oxcart_proto::{
     catalog::{DeleteItemRequest, catalog_service_client::CatalogServiceClient},
     common::{CartState, CheckoutState},
@@ -16,7 +14,8 @@ use oxcart_proto::{
 use service_kit::{Reason, error};
 
 use crate::world::{
-    Kind, World, cart, check_out, contents, gbp, line, minor_units, purchase, reason, reread,
+    Kind, Shopper, World, cart, check_out, contents, gbp, line, minor_units, purchase, reason,
+    reread,
 };
 
 #[tokio::test]
@@ -37,7 +36,7 @@ async fn a_session_works_on_postgres() {
 async fn a_session_works(kind: Kind) {
     let mut world = World::on(kind).await;
     let mut alice = sign_in_where_told(&world).await;
-    let front = alice.storefront().await.unwrap();
+    let front = alice.client.storefront(0).await.unwrap();
     assert_eq!((front.items.len(), front.carts), (6, Vec::new()));
 
     let cart = fill_a_cart(&mut alice).await;
@@ -58,10 +57,9 @@ async fn sign_in_where_told(world: &World) -> Shopper {
     assert_eq!(reason(&status), Reason::SignInRequired);
     let told = error::info(&status).unwrap().metadata;
     assert_eq!(told["issuer"], world.store.issuer());
-    let credentials =
-        Credentials::Password { username: "alice".to_owned(), password: "alice-password".into() };
-    let token = client::sign_in(&told["sign_in"], &credentials).await.unwrap();
-    world.shopper_with(&token)
+    let client = Client::builder(world.store.url(Service::Controller)).sign_in_at(&told["sign_in"]);
+    let alice = client.build().unwrap().sign_in("alice", "alice-password").await.unwrap();
+    Shopper::new(alice).await
 }
 
 /// Quantities are absolute, zero drops a line, and an update of what has moved on is refused.
@@ -96,11 +94,11 @@ async fn fill_a_cart(alice: &mut Shopper) -> Cart {
 async fn find_it_again(world: &World, left: &Cart) {
     let mut alice = world.shopper("alice").await;
     let second = cart(&mut alice, &[]).await;
-    let carts = alice.storefront().await.unwrap().carts;
+    let carts = alice.client.storefront(0).await.unwrap().carts;
     assert_eq!(carts, [second, left.clone()]);
     let bob = world.shopper("bob").await;
-    assert_eq!(bob.storefront().await.unwrap().carts, []);
-    assert_eq!(bob.purchases().await.unwrap(), []);
+    assert_eq!(bob.client.storefront(0).await.unwrap().carts, []);
+    assert_eq!(bob.client.purchases().all().await.unwrap(), []);
 }
 
 /// The card goes to the payment service; what comes back pays the cart.
@@ -136,8 +134,8 @@ async fn find_it_among_purchases(world: &World, alice: &mut Shopper, paid: &Chec
     assert_eq!((bought.state(), &bought.total), (CartState::Paid, &paid.total));
     assert_eq!(bought.lines[0].unit_price, Some(gbp(255)));
     assert_eq!(bought.lines[0].name, "Cow bell");
-    assert_eq!(alice.purchases().await.unwrap(), [bought]);
-    assert_eq!(alice.storefront().await.unwrap().carts.len(), 1);
+    assert_eq!(alice.client.purchases().all().await.unwrap(), [bought]);
+    assert_eq!(alice.client.storefront(0).await.unwrap().carts.len(), 1);
 }
 
 async fn restart(world: &mut World) {
@@ -153,7 +151,8 @@ async fn restart(world: &mut World) {
 async fn the_items_are_listed_searched_and_fetched_through_the_controller() {
     let world = World::on(Kind::Sqlite).await;
     let mut alice = world.shopper("alice").await;
-    let skus: Vec<String> = alice.items().await.unwrap().into_iter().map(|item| item.sku).collect();
+    let skus: Vec<String> =
+        alice.client.items().all().await.unwrap().into_iter().map(|item| item.sku).collect();
     assert_eq!(skus, ["1001", "1002", "85123A", "DEAR", "FREE", "YEN"]);
 
     let mut seen = Vec::new();
@@ -185,8 +184,7 @@ async fn an_item_that_leaves_the_catalogue_is_marked_and_breaks_no_cart() {
     let mut alice = world.shopper("alice").await;
     let cart = cart(&mut alice, &[("1001", 1), ("1002", 1)]).await;
 
-    let token = world.service_token("admin", "admin-secret").await;
-    let bearer = client::Bearer::new(&token).unwrap();
+    let bearer = world.service("admin", "admin-secret").session().bearer().await.unwrap();
     let channel = world.channel(Service::Catalog).await;
     let mut catalog = CatalogServiceClient::with_interceptor(channel, bearer);
     catalog.delete_item(DeleteItemRequest { sku: "1001".to_owned() }).await.unwrap();

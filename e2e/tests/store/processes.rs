@@ -8,11 +8,8 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
 };
 
-use oxcart::{
-    client::{self, Credentials, Shopper},
-    import::Import,
-    store::until_serving,
-};
+use oxcart::store::until_serving;
+use oxcart_client::{Client, ClientCredentials};
 use oxcart_proto::{
     common::{CartState, CheckoutState},
     controller::{CreateCartRequest, GetCartRequest, SetItemRequest},
@@ -23,8 +20,8 @@ use tempfile::TempDir;
 use tonic::transport::Channel;
 
 use crate::world::{
-    CATALOG, cart, check_out, checkout_of, contents, line, purchase, reason, reread, until,
-    until_cart_is,
+    CATALOG, Shopper, cart, check_out, checkout_of, contents, line, purchase, reason, reread,
+    until, until_cart_is,
 };
 
 /// How often a port that was free a moment ago may turn out to be taken.
@@ -188,14 +185,13 @@ impl Deployment {
         format!("http://{}", self.services[name].address)
     }
 
+    fn client(&self) -> Client {
+        Client::new(self.url("controller-svc")).unwrap()
+    }
+
     async fn import(&self) {
-        let import = Import {
-            controller_url: &self.url("controller-svc"),
-            client_id: "admin",
-            client_secret: "admin-secret".into(),
-            default_currency: "",
-        };
-        import.bytes(CATALOG.as_bytes(), Sources::system()).await.unwrap();
+        let admin = ClientCredentials::new("admin", "admin-secret");
+        self.client().service(admin, &[]).import(CATALOG.as_bytes(), "").await.unwrap();
     }
 
     /// Ends a service on the spot and starts another on the same port and data.
@@ -207,10 +203,8 @@ impl Deployment {
     }
 
     async fn shopper(&self, name: &str) -> Shopper {
-        let password = format!("{name}-password").into();
-        let credentials = Credentials::Password { username: name.to_owned(), password };
-        let token = client::sign_in(&self.url("idp-stub"), &credentials).await.unwrap();
-        Shopper::new(&self.url("controller-svc"), &token, Sources::system()).unwrap()
+        let signed_in = self.client().sign_in(name, format!("{name}-password")).await.unwrap();
+        Shopper::new(signed_in).await
     }
 
     async fn payment_state(&self, key: &str) -> Option<PaymentState> {
@@ -256,7 +250,7 @@ async fn whichever_process_is_killed_during_a_payment_the_purchase_ends_paid_onc
         assert_eq!(ended.state(), CheckoutState::Paid, "{victim}");
         assert_eq!(deployment.payment_state(key).await, Some(PaymentState::Captured), "{victim}");
     }
-    assert_eq!(deployment.shopper("alice").await.purchases().await.unwrap().len(), 3);
+    assert_eq!(deployment.shopper("alice").await.client.purchases().all().await.unwrap().len(), 3);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A controller that is killed in the middle of a checkout: a restart ends what it had begun, and no
 //! client has to do anything for it.
 
-use oxcart::{Service, client::Shopper};
+use oxcart::Service;
 use oxcart_proto::{
     common::{CartState, CheckoutFailure, CheckoutState},
     controller::Cart,
@@ -11,7 +11,8 @@ use oxcart_proto::{
 use crate::{
     proxy::{Proxy, Weather},
     world::{
-        Kind, World, cart, check_out, checkout_of, gbp, purchase, reread, until, until_cart_is,
+        Kind, Shopper, World, cart, check_out, checkout_of, gbp, purchase, reread, until,
+        until_cart_is,
     },
 };
 
@@ -74,13 +75,7 @@ async fn killed_between_mark_and_charge(kind: Kind) {
         payment_token: "tok_visa".to_owned(),
         not_after: None,
     };
-    let token = world.service_token("controller", "controller-secret").await;
-    let bearer = oxcart::client::Bearer::new(&token).unwrap();
-    let channel = world.channel(Service::Payment).await;
-    let mut payments =
-        oxcart_proto::payment::payment_service_client::PaymentServiceClient::with_interceptor(
-            channel, bearer,
-        );
+    let mut payments = world.payments_as("controller", "controller-secret").await;
     let payment = payments.charge(late).await.unwrap().into_inner().payment.unwrap();
     assert_eq!(payment.state(), PaymentState::Cancelled);
 
@@ -123,7 +118,7 @@ async fn killed_between_charge_and_confirm(kind: Kind) {
     let ended = checkout_of(&mut alice, "interrupted").await.unwrap();
     assert_eq!(ended.state(), CheckoutState::Paid);
     assert_eq!(ended.payment_id, captured.payment_id);
-    assert_eq!(alice.purchases().await.unwrap(), [paid]);
+    assert_eq!(alice.client.purchases().all().await.unwrap(), [paid]);
     assert_eq!(world.captures().await, 1);
 }
 

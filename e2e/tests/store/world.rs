@@ -2,18 +2,11 @@
 
 use std::{future::Future, time::Duration};
 
-use oxcart::{
-    Databases, Service, Settings, Store,
-    client::{self, Controller, Credentials, Shopper},
-    import::Import,
-};
+use oxcart::{Databases, Service, Settings, Store};
+use oxcart_client::{Admin, Bearer, Client, ClientCredentials, Controller};
 use oxcart_proto::{
     common::{CartState, Line, Money},
-    controller::{
-        Cart, Checkout, CheckoutRequest, CreateCartRequest, GetCartRequest, GetCheckoutRequest,
-        get_checkout_request::Name,
-    },
-    idp::{IssueServiceTokenRequest, idp_service_client::IdpServiceClient},
+    controller::{Cart, Checkout, CheckoutRequest, GetCartRequest},
     payment::{
         GetPaymentRequest, ListPaymentsRequest, Payment, PaymentState,
         payment_service_client::PaymentServiceClient,
@@ -47,10 +40,35 @@ pub enum Kind {
     Postgres,
 }
 
+/// A user in the store.
+#[derive(Clone)]
+pub struct Shopper {
+    /// As a shop's program calls.
+    pub client: oxcart_client::Shopper,
+    controller: Controller,
+}
+
+impl Shopper {
+    /// The user of a session.
+    pub async fn new(client: oxcart_client::Shopper) -> Self {
+        let controller = client.controller().await.unwrap();
+        Self { client, controller }
+    }
+
+    /// The generated client: for what no careful program would send, and to see the answer as it is.
+    pub const fn controller(&mut self) -> &mut Controller {
+        &mut self.controller
+    }
+
+    /// The client whose calls are tried once.
+    fn once(&self) -> oxcart_client::Shopper {
+        self.client.clone().without_retries()
+    }
+}
+
 /// A running store with [`CATALOG`].
 pub struct World {
     pub store: Store,
-    pub sources: Sources,
     /// Goes last, when nothing uses the files any more.
     _folder: Option<TempDir>,
 }
@@ -89,41 +107,30 @@ impl World {
             // Many stores share one test server.
             settings = settings.with_flags(service, ["--database-max-connections", "4"]);
         }
-        let sources = Sources::system();
-        let store = Store::prepare(change(settings), sources.clone()).await.unwrap();
-        Self { store, sources, _folder: folder }
+        let store = Store::prepare(change(settings), Sources::system()).await.unwrap();
+        Self { store, _folder: folder }
+    }
+
+    /// The store as everybody sees it. Signs in also while the controller, which says where, is away.
+    pub fn client(&self) -> Client {
+        let client = Client::builder(self.store.url(Service::Controller));
+        client.sign_in_at(self.store.url(Service::Idp)).build().unwrap()
     }
 
     /// Loads a catalogue.
     pub async fn import(&self, csv: &str) {
-        let import = Import {
-            controller_url: &self.store.url(Service::Controller),
-            client_id: "admin",
-            client_secret: "admin-secret".into(),
-            default_currency: "",
-        };
-        import.bytes(csv.as_bytes(), self.sources.clone()).await.unwrap();
+        self.service("admin", "admin-secret").import(csv.as_bytes(), "").await.unwrap();
     }
 
     /// A user of this name, signed in.
     pub async fn shopper(&self, name: &str) -> Shopper {
-        self.shopper_with(&self.token(name).await)
-    }
-
-    /// Whoever `token` says.
-    pub fn shopper_with(&self, token: &SecretString) -> Shopper {
-        let url = self.store.url(Service::Controller);
-        Shopper::new(&url, token, self.sources.clone()).unwrap()
+        let trusted = ClientCredentials::new("loadgen", "loadgen-secret");
+        Shopper::new(self.client().impersonate(trusted, name)).await
     }
 
     /// A token of the user `name`.
     pub async fn token(&self, name: &str) -> SecretString {
-        let credentials = Credentials::Impersonated {
-            username: name.to_owned(),
-            client_id: "loadgen".to_owned(),
-            client_secret: "loadgen-secret".into(),
-        };
-        client::sign_in(&self.store.url(Service::Idp), &credentials).await.unwrap()
+        self.shopper(name).await.client.session().token().await.unwrap()
     }
 
     /// A channel to a service, past the controller.
@@ -131,24 +138,29 @@ impl World {
         Channel::from_shared(self.store.url(service)).unwrap().connect().await.unwrap()
     }
 
-    /// The payment service, as those see it who reconcile.
-    pub async fn payments(
-        &self,
-    ) -> PaymentServiceClient<InterceptedService<Channel, client::Bearer>> {
-        let token = self.service_token("admin", "admin-secret").await;
-        let bearer = client::Bearer::new(&token).unwrap();
-        PaymentServiceClient::with_interceptor(self.channel(Service::Payment).await, bearer)
+    /// A service.
+    pub fn service(&self, client_id: &str, client_secret: &str) -> Admin {
+        self.client().service(ClientCredentials::new(client_id, client_secret), &[])
     }
 
     /// A token of a service.
     pub async fn service_token(&self, client_id: &str, client_secret: &str) -> SecretString {
-        let mut idp = IdpServiceClient::new(self.channel(Service::Idp).await);
-        let request = IssueServiceTokenRequest {
-            client_id: client_id.to_owned(),
-            client_secret: client_secret.to_owned(),
-            scopes: Vec::new(),
-        };
-        idp.issue_service_token(request).await.unwrap().into_inner().access_token.into()
+        self.service(client_id, client_secret).session().token().await.unwrap()
+    }
+
+    /// The payment service, as those see it who reconcile.
+    pub async fn payments(&self) -> PaymentServiceClient<InterceptedService<Channel, Bearer>> {
+        self.payments_as("admin", "admin-secret").await
+    }
+
+    /// The payment service, as another service sees it.
+    pub async fn payments_as(
+        &self,
+        client_id: &str,
+        client_secret: &str,
+    ) -> PaymentServiceClient<InterceptedService<Channel, Bearer>> {
+        let bearer = self.service(client_id, client_secret).session().bearer().await.unwrap();
+        PaymentServiceClient::with_interceptor(self.channel(Service::Payment).await, bearer)
     }
 
     /// The payment of a checkout, if there is any.
@@ -184,9 +196,8 @@ pub fn gbp(minor_units: i64) -> Money {
 
 /// A new cart with these lines.
 pub async fn cart(shopper: &mut Shopper, lines: &[(&str, i64)]) -> Cart {
-    let lines = lines.iter().map(|(sku, quantity)| line(sku, *quantity)).collect();
-    let request = CreateCartRequest { cart_id: String::new(), lines };
-    shopper.controller().create_cart(request).await.unwrap().into_inner().cart.unwrap()
+    let lines: Vec<_> = lines.iter().map(|(sku, quantity)| line(sku, *quantity)).collect();
+    shopper.once().create_cart(lines).await.unwrap()
 }
 
 /// A cart as it is now.
@@ -211,20 +222,13 @@ pub async fn check_out(
     shopper: &mut Shopper,
     request: CheckoutRequest,
 ) -> Result<Checkout, Status> {
-    let answer = shopper.controller().checkout(request).await?;
-    Ok(answer.into_inner().checkout.unwrap())
+    let answer = shopper.once().begin_checkout(&request.into()).await;
+    answer.map_err(|error| error.error().call().unwrap().status().clone())
 }
 
 /// The checkout that a request has started, if it has.
 pub async fn checkout_of(shopper: &mut Shopper, request_id: &str) -> Option<Checkout> {
-    let request = GetCheckoutRequest { name: Some(Name::RequestId(request_id.to_owned())) };
-    match shopper.controller().get_checkout(request).await {
-        Ok(answer) => answer.into_inner().checkout,
-        Err(status) => {
-            assert_eq!(reason(&status), Reason::CheckoutNotFound);
-            None
-        }
-    }
+    shopper.once().find_checkout(request_id).await.unwrap()
 }
 
 /// Why a call was refused. Every refusal must say.

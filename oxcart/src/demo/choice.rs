@@ -1,6 +1,6 @@
 //! What a visitor picks. Pure: the same numbers give the same picks.
 
-use oxcart_proto::common::{Item, Line};
+use oxcart_client::{Item, Line, line};
 use service_kit::Sources;
 
 /// Most different items in a new cart.
@@ -21,7 +21,7 @@ pub(super) fn lines(choices: &Sources, items: &[Item]) -> Vec<Line> {
         }
         let item = left.swap_remove(below(choices, left.len()));
         left.retain(|other| currency(other) == currency(item));
-        lines.push(Line { sku: item.sku.clone(), quantity: pieces(choices) });
+        lines.push(line(&item.sku, pieces(choices)));
     }
     lines
 }
@@ -48,7 +48,7 @@ fn currency(item: &Item) -> &str {
 mod tests {
     use std::collections::HashSet;
 
-    use oxcart_proto::common::Money;
+    use oxcart_client::Money;
     use time::OffsetDateTime;
 
     use super::*;

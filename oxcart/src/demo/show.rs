@@ -2,10 +2,7 @@
 
 use std::io::{self, Write};
 
-use oxcart_proto::{
-    common::{self, CartState, PricedLine},
-    controller::{Cart, GetStorefrontResponse},
-};
+use oxcart_client::{self as client, Cart, CartState, GetStorefrontResponse, PricedLine};
 use oxcart_types::Money;
 use time::{OffsetDateTime, macros::format_description};
 
@@ -70,7 +67,7 @@ fn cells(line: &PricedLine) -> [String; 5] {
 }
 
 /// An amount as its currency writes it; a dash where there is none.
-pub(super) fn money(amount: Option<&common::Money>) -> String {
+pub(super) fn money(amount: Option<&client::Money>) -> String {
     let Some(amount) = amount else { return "-".to_owned() };
     match Money::from_parts(&amount.currency_code, amount.minor_units) {
         Ok(money) => money.to_string(),
@@ -89,8 +86,8 @@ fn minute(time: &prost_types::Timestamp) -> String {
 mod tests {
     use super::*;
 
-    fn gbp(minor_units: i64) -> common::Money {
-        common::Money { currency_code: "GBP".into(), minor_units }
+    fn gbp(minor_units: i64) -> client::Money {
+        client::Money { currency_code: "GBP".into(), minor_units }
     }
 
     fn shown(cart: Cart) -> String {
@@ -144,9 +141,9 @@ Purchases
     #[test]
     fn amounts_are_written_as_their_currency_does() {
         assert_eq!(money(Some(&gbp(123_456))), "GBP 1,234.56");
-        let yen = common::Money { currency_code: "JPY".into(), minor_units: 1_234 };
+        let yen = client::Money { currency_code: "JPY".into(), minor_units: 1_234 };
         assert_eq!(money(Some(&yen)), "JPY 1,234");
-        let odd = common::Money { currency_code: "ZZ1".into(), minor_units: 7 };
+        let odd = client::Money { currency_code: "ZZ1".into(), minor_units: 7 };
         assert_eq!(money(Some(&odd)), "ZZ1 7 (minor units)");
         assert_eq!(money(None), "-");
     }
