@@ -47,7 +47,7 @@ pub enum ImportError {
         /// What is wrong with it.
         source: InvalidUrl,
     },
-    /// Nobody answers at the address, or not in gRPC.
+    /// There is no answer from the address, or none in gRPC.
     #[error("cannot reach the store at {url}, is --controller right?")]
     Unreachable {
         /// The address.
@@ -55,7 +55,7 @@ pub enum ImportError {
         /// What the transport says.
         source: Error,
     },
-    /// Whoever listens at the address does not say where to sign in.
+    /// The server at the address does not say who issues tokens.
     #[error("{url} does not name an issuer, is it the store's controller?")]
     NoIssuer {
         /// The address.
@@ -119,7 +119,7 @@ impl Import<'_> {
 /// The controller itself says who issues tokens.
 async fn issuer(client: &Client, url: &str) -> Result<String, ImportError> {
     let no_issuer = || ImportError::NoIssuer { url: url.to_owned() };
-    // Where nobody answers, whoever has mistyped the address is not to wait for it.
+    // Without retries: a mistyped address is to be told at once.
     match client.clone().without_retries().identity_provider().await {
         Ok(told) if told.issuer.is_empty() => Err(no_issuer()),
         Ok(told) => Ok(told.issuer.clone()),

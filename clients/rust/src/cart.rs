@@ -1,4 +1,5 @@
-//! Changes of carts: repeated without harm, and after a lost answer judged by the cart itself.
+//! Changes of carts: idempotent by the client's own cart ids and by absolute quantities; with an etag
+//! (optimistic locking) a lost answer is resolved by reading the cart.
 
 use std::{collections::BTreeMap, future::Future};
 
@@ -49,7 +50,7 @@ impl FromIterator<Line> for Contents {
 /// | from | the cart is changed |
 /// |---|---|
 /// | a `&Cart` | only if it is still as it was when it was read; else `CART_STALE` |
-/// | its id | whatever it is by now: the last write wins |
+/// | its id | always: last write wins |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CartRef {
     cart_id: String,
@@ -82,7 +83,7 @@ impl From<String> for CartRef {
 }
 
 impl Shopper {
-    /// Creates a cart under a new id, so that however often the call is repeated there is one cart.
+    /// Creates a cart. Idempotent: the client makes its id, so repeated calls create one cart.
     ///
     /// # Errors
     /// See [`Shopper`].
@@ -90,8 +91,8 @@ impl Shopper {
         self.create_cart_as(new_id(), contents).await
     }
 
-    /// Creates a cart under an id that the caller keeps: a UUID. Made again, also by another process,
-    /// it is the same cart, unless that has changed since: then `CART_EXISTS`.
+    /// Creates a cart under an id that the caller keeps: a UUID. Idempotent across processes: created
+    /// again it is the same cart, or `CART_EXISTS` if that has changed since.
     ///
     /// # Errors
     /// See [`Shopper`].

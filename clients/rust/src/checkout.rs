@@ -32,9 +32,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A cart to be bought, and by which payment token. Its `Debug` shows no token.
 ///
-/// The request id names the purchase: under one id the store charges at most once and always gives the
-/// same answer. Keep it before you buy, and after a crash ask again with the same purchase. Another
-/// try after a decline is another purchase.
+/// The request id is its idempotency key: under one id the store charges at most once and always gives
+/// the same answer. Keep it before you buy, and after a crash buy the same purchase again. Another try
+/// after a decline is another purchase.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Purchase(CheckoutRequest);
 

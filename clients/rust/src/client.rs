@@ -1,4 +1,4 @@
-//! The store at one address: its connections, and who signs in where.
+//! The connections to one store, and the ways to sign in there.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest answer that is taken: a page of 200 carts of many lines fits.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
-/// A store, as everybody sees it who knows its controller's address. A clone shares the connections.
+/// A store whose controller's address is known, not signed in. Clones share the connections.
 ///
 /// ```no_run
 /// use oxcart_client::{Client, line};
@@ -92,7 +92,7 @@ impl Builder {
         Self { limits: Limits { time_budget, ..self.limits }, ..self }
     }
 
-    /// Tells `observe` of every try of every call, from whichever task makes it.
+    /// Calls `observe` after every try of every call, from the task that makes it: for metrics and logs.
     pub fn observe(self, observe: impl Fn(&Attempt<'_>) + Send + Sync + 'static) -> Self {
         Self { observer: Observer::new(observe), ..self }
     }
@@ -147,7 +147,7 @@ impl Client {
 
     async fn ask_for_identity_provider(&self) -> Result<IdentityProvider, Error> {
         let message = GetStorefrontRequest { page_size: 1 };
-        let caller = self.stranger(self.controller());
+        let caller = self.anonymous(self.controller());
         let asked = caller.repeat("GetStorefront", message, |mut store, request| async move {
             store.get_storefront(request).await
         });
@@ -219,7 +219,7 @@ impl Client {
 
     /// What makes the calls of `session`.
     pub(crate) fn caller(&self, session: Session) -> Caller<Stub> {
-        Caller { session: Some(session), ..self.stranger(self.controller()) }
+        Caller { session: Some(session), ..self.anonymous(self.controller()) }
     }
 
     /// What calls the identity provider, and goes on for `time_budget` at most.
@@ -231,13 +231,13 @@ impl Client {
             let told = &self.identity_provider().await?.sign_in;
             if told.is_empty() { Err(self.no_sign_in()) } else { Ok(connect(told)?) }
         });
-        let mut caller = self.stranger(IdpServiceClient::new(channel.await?.clone()));
+        let mut caller = self.anonymous(IdpServiceClient::new(channel.await?.clone()));
         caller.limits.time_budget = caller.limits.time_budget.min(time_budget);
         Ok(caller)
     }
 
     /// What makes calls without a token.
-    fn stranger<S>(&self, stub: S) -> Caller<S> {
+    fn anonymous<S>(&self, stub: S) -> Caller<S> {
         Caller { stub, limits: self.limits, observer: self.observer.clone(), session: None }
     }
 }

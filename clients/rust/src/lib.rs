@@ -30,7 +30,8 @@
 //! # What is repeated
 //! A call that fails with `OVERLOADED`, `UNAVAILABLE`, `DEADLINE_EXCEEDED` or `INTERNAL`, or without a
 //! reason, because a connection broke. Before each try the client waits as long as the store asks, and
-//! a random time besides that grows from 0.2 to 2 s; it gives up after 30 s ([`Builder::time_budget`]).
+//! a random time besides (exponential backoff from 0.2 to 2 s with full jitter); it gives up after 30 s
+//! ([`Builder::time_budget`]).
 //!
 //! | call | repeated |
 //! |---|---|

@@ -23,7 +23,7 @@ pub(crate) type Page<T> = (Vec<T>, String);
 
 type Coming<T> = BoxFuture<'static, Result<Page<T>, Error>>;
 
-/// A list of the store, all pages of it. Each page is asked for once it is reached.
+/// A list of the store over all its pages. Each page is fetched when it is reached.
 ///
 /// It is a [`Stream`]; [`Self::next`] and [`Self::all`] need no other crate.
 ///
@@ -117,7 +117,7 @@ impl<T: Unpin> Stream for Pages<T> {
                 Ok(page) => page,
                 Err(error) => return Poll::Ready(Some(Err(error))),
             };
-            // One that leads to itself would be read for ever.
+            // A token that leads to itself would be an endless loop.
             let is_last = page_token.is_empty() || page_token == next.page_token;
             self.here = page.into_iter();
             self.next = (!is_last).then_some(PageRequest { page_token, ..next });

@@ -15,8 +15,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest random pause before any try.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// The random part of the pauses between tries: a random share of a bound that doubles. Full jitter,
-/// so that clients that failed together do not come back together.
+/// Exponential backoff with full jitter: a random share of a bound that doubles, so that clients that
+/// failed together do not come back together.
 #[derive(Debug, Clone)]
 struct Backoff {
     bound: Duration,

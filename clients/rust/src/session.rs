@@ -1,5 +1,5 @@
-//! Who calls: a token, replaced before it expires, by one renewal at a time however many tasks need
-//! it.
+//! Access tokens: renewed before they expire and when the store refuses one. Renewal is single-flight:
+//! all tasks that need a token share one.
 
 use std::{
     error::Error as StdError,
@@ -55,9 +55,8 @@ impl Token {
     }
 }
 
-/// The identity of a user or a service, as the token of it. A clone is the same session: however many
-/// tasks share it, one at a time renews it, and a task that is dropped meanwhile takes nothing with
-/// it.
+/// The access token of a user or a service, kept fresh. Clones share it: however many tasks need a new
+/// token there is one renewal, and a task that is dropped meanwhile does not cancel it.
 ///
 /// [`Client::sign_in`](crate::Client::sign_in) begins one. A program that gets its tokens elsewhere
 /// makes its own:
@@ -258,8 +257,7 @@ impl Session {
     async fn current(&self, time_budget: Duration) -> Result<Arc<HeldToken>, Error> {
         if let Some(token) = self.token_held().filter(|token| token.is_good()) {
             if self.is_ageing() {
-                // It goes on by itself. If it fails, a later call finds out, once the old token serves
-                // no more.
+                // In the background. If it fails, the call that finds the old token expired says so.
                 drop(self.renewal(time_budget));
             }
             return Ok(token);
@@ -285,7 +283,7 @@ impl Session {
     }
 
     async fn renew(self, time_budget: Duration) -> Renewed {
-        let _over = Over(&self);
+        let _guard = RenewalGuard(&self);
         let refresh_token = self.read().refresh_token.clone();
         // Counted from before the request, so that a slow answer never lengthens the token's life.
         let asked_at = Instant::now();
@@ -336,10 +334,10 @@ impl Session {
     }
 }
 
-/// Says that a renewal is over, also where the source panics.
-struct Over<'a>(&'a Session);
+/// Ends the renewal that is under way, also if the source panics.
+struct RenewalGuard<'a>(&'a Session);
 
-impl Drop for Over<'_> {
+impl Drop for RenewalGuard<'_> {
     fn drop(&mut self) {
         self.0.write().renewal = None;
     }
@@ -514,7 +512,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_token_without_any_life_serves_nobody_else() {
+    async fn a_token_that_has_expired_on_arrival_is_used_once() {
         let asked = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&asked);
         let session = Session::from_source(move || {

@@ -111,7 +111,7 @@ impl World {
         Self { store, _folder: folder }
     }
 
-    /// The store as everybody sees it. Signs in also while the controller, which says where, is away.
+    /// A client that is not signed in. It knows where to sign in, also while the controller is away.
     pub fn client(&self) -> Client {
         let client = Client::builder(self.store.url(Service::Controller));
         client.sign_in_at(self.store.url(Service::Idp)).build().unwrap()

@@ -97,7 +97,7 @@ async fn an_identity_provider_that_is_away_for_a_moment_costs_no_call() {
 }
 
 #[tokio::test]
-async fn whoever_is_impersonated_is_so_again_when_the_token_is_refused() {
+async fn an_impersonated_user_gets_another_token_when_one_is_refused() {
     let fake = Fake::start().await;
     let trusted = ClientCredentials::new("loadgen", "loadgen-secret");
     let grace = fake.client().impersonate(trusted, "grace");
@@ -137,7 +137,7 @@ async fn a_source_of_tokens_is_asked_again_when_one_is_refused() {
 }
 
 #[tokio::test]
-async fn the_generated_client_has_the_session_s_token() {
+async fn the_generated_client_sends_the_token_of_the_session() {
     let fake = Fake::start().await;
     let mut controller = fake.alice().await.controller().await.unwrap();
     let request = oxcart_proto::controller::ListItemsRequest::default();
