@@ -4,7 +4,9 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const PROTOS: [&str; 11] = [
+const PROTOS: [&str; 14] = [
+    "google/rpc/error_details.proto",
+    "google/rpc/status.proto",
     "oxcart/type/v1/cart_state.proto",
     "oxcart/type/v1/checkout_state.proto",
     "oxcart/type/v1/error_reason.proto",
@@ -13,6 +15,7 @@ const PROTOS: [&str; 11] = [
     "oxcart/type/v1/money.proto",
     "oxcart/catalog/v1/catalog_service.proto",
     "oxcart/cart/v1/cart_service.proto",
+    "oxcart/cart/v1/checkout_service.proto",
     "oxcart/payment/v1/payment_service.proto",
     "oxcart/idp/v1/idp_service.proto",
     "oxcart/controller/v1/controller_service.proto",
@@ -38,6 +41,7 @@ const SECRETS: [&str; 14] = [
 
 #[expect(clippy::disallowed_methods, reason = "how cargo talks to a build script")]
 fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=google");
     println!("cargo:rerun-if-changed=oxcart");
     let mut compiler = protox::Compiler::new(["."])?;
     compiler.include_imports(true).include_source_info(true).open_files(PROTOS)?;

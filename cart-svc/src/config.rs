@@ -30,8 +30,8 @@ pub struct Config {
 
     /// Pieces in one line, at most
     #[arg(long, env = "OXCART_MAX_QUANTITY", default_value_t = MAX_QUANTITY, value_name = "N")]
-    #[arg(value_parser = clap::value_parser!(i64).range(1..=MAX_QUANTITY))]
-    pub max_quantity: i64,
+    #[arg(value_parser = clap::value_parser!(i32).range(1..=i64::from(MAX_QUANTITY)))]
+    pub max_quantity: i32,
 
     /// From the start of a checkout until it may be handed to another worker, in milliseconds
     #[arg(long, env = "OXCART_FIRST_LEASE_MS", default_value_t = 15_000, value_name = "MS")]

@@ -7,13 +7,10 @@ mod cart;
 mod checkout;
 mod limits;
 mod lines;
-mod quote;
 
-pub use cart::{Cart, CartState, Hold, Refused};
+pub use cart::{Cart, Hold, Refused};
 pub use checkout::{
-    Checkout, CheckoutState, Contradiction, Decided, Decision, DeclineReason, Event, Failure,
-    Fingerprint, FingerprintError, Order, Started, backoff,
+    Checkout, CheckoutEvent, Contradiction, Decided, Decision, MarkCommand, Marked, backoff,
 };
 pub use limits::{Limits, QuantityOverLimit};
 pub use lines::{LineFault, Lines};
-pub use quote::{PricedLine, Quote, QuoteFault};

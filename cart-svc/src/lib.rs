@@ -1,7 +1,8 @@
 //! The cart service: carts, and for each checkout the record from which any controller can finish it.
 //!
-//! The owner of a cart is the user of the verified token, never a field. Deliberately absent: prices,
-//! payments, and any decision about a payment; a checkout ends as the payment's record says.
+//! The owner of a cart is the user of the verified token, never a field. A checkout ends as the
+//! payment's record says; this service decides nothing about payments and knows no prices but the
+//! snapshot of a checkout.
 
 pub mod api;
 pub mod app;
@@ -12,6 +13,7 @@ pub mod store;
 use std::sync::Arc;
 
 use oxcart_proto::cart::cart_service_server::CartServiceServer;
+use oxcart_proto::cart::checkout_service_server::CheckoutServiceServer;
 use service_kit::{
     Sources,
     auth::Authenticator,
@@ -24,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 pub use config::Config;
 
 use crate::{
-    api::CartApi,
+    api::{CartApi, CheckoutApi},
     app::{Carts, Checkouts},
     store::{CartStore, MIGRATIONS},
 };
@@ -69,10 +71,11 @@ pub async fn serve(
     app::metrics::show_alarms();
     let database = migrate(&config).await?;
     let store = store::open(&database, sources.clone());
-    let service = service(&config, store, &sources);
+    let (carts, checkouts) = services(&config, store, &sources);
     let served = Server::new(NAME, &config.server, sources.clone())
         .authenticator(Authenticator::new(&config.auth, sources))
-        .add_service(service)
+        .add_service(carts)
+        .add_service(checkouts)
         .database(&database)
         .serve(listener, shutdown)
         .await;
@@ -80,15 +83,19 @@ pub async fn serve(
     Ok(served?)
 }
 
-/// The service on a given store, for a server that is put together elsewhere.
+/// The services on a given store, for a server that is put together elsewhere.
 #[must_use]
-pub fn service(
+pub fn services(
     config: &Config,
     store: Arc<dyn CartStore>,
     sources: &Sources,
-) -> CartServiceServer<CartApi> {
+) -> (CartServiceServer<CartApi>, CheckoutServiceServer<CheckoutApi>) {
     let carts = Carts::new(Arc::clone(&store), config.limits(), sources.clone());
     let checkouts = Checkouts::new(store, config.timing(), sources.clone());
-    CartServiceServer::new(CartApi::new(carts, checkouts))
-        .max_decoding_message_size(config.server.max_message_bytes)
+    let max_bytes = config.server.max_message_bytes;
+    (
+        CartServiceServer::new(CartApi::new(carts)).max_decoding_message_size(max_bytes),
+        CheckoutServiceServer::new(CheckoutApi::new(checkouts))
+            .max_decoding_message_size(max_bytes),
+    )
 }

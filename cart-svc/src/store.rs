@@ -13,14 +13,14 @@ mod sqlite;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use oxcart_types::{CartId, CheckoutId, RequestId, UserId, Version};
+use oxcart_types::{CartFilter, CartId, CheckoutId, RequestId, UserId, Version};
 use service_kit::{
     Sources,
     database::{Database, Failure, Migration, Migrations},
 };
 use time::OffsetDateTime;
 
-use crate::domain::{Cart, Checkout, Decided, Event, Started};
+use crate::domain::{Cart, Checkout, CheckoutEvent, Decided, Marked};
 
 pub use memory::MemoryStore;
 pub use postgres::PostgresStore;
@@ -66,15 +66,6 @@ pub enum Inserted {
     Exists,
     /// Its owner has as many unpurchased carts as allowed. Nothing has changed.
     TooMany,
-}
-
-/// Which of a user's carts to list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shelf {
-    /// Open or pending.
-    Unpurchased,
-    /// Paid.
-    Purchased,
 }
 
 /// A cart's place in a list: the youngest first, and by id among those of one microsecond.
@@ -129,7 +120,7 @@ pub trait CartStore: Send + Sync {
     async fn cart(&self, owner: &UserId, id: CartId) -> Result<Option<Cart>, StoreError>;
 
     /// Finds the cart that a checkout is for.
-    async fn cart_of(
+    async fn cart_of_checkout(
         &self,
         owner: &UserId,
         checkout: CheckoutId,
@@ -139,13 +130,13 @@ pub trait CartStore: Send + Sync {
     async fn carts(
         &self,
         owner: &UserId,
-        which: Shelf,
+        filter: CartFilter,
         after: Option<Cursor>,
         limit: i64,
     ) -> Result<Vec<Cart>, StoreError>;
 
     /// Saves the contents and version of an open cart that is still at `expected`.
-    async fn save_lines(&self, cart: &Cart, expected: Version) -> Result<(), StoreError>;
+    async fn save_contents(&self, cart: &Cart, expected: Version) -> Result<(), StoreError>;
 
     /// Deletes an open cart that is still at `expected`.
     async fn delete_cart(
@@ -164,25 +155,29 @@ pub trait CartStore: Send + Sync {
 
     /// Saves a new checkout and the cart that it freezes, if that is still open at `expected` and
     /// the request has no checkout. It is overdue after `lease`, by the database's clock.
-    async fn start_checkout(
+    async fn mark(
         &self,
-        started: &Started,
+        marked: &Marked,
         expected: Version,
         lease: Duration,
     ) -> Result<(), StoreError>;
 
     /// Saves the end of a checkout, if it is still pending and holds its cart.
-    async fn decide_checkout(&self, decided: &Decided) -> Result<(), StoreError>;
+    async fn decide(&self, decided: &Decided) -> Result<(), StoreError>;
 
     /// Reads at most `limit` overdue checkouts, the most overdue first. Another worker may read the
     /// same ones.
     async fn overdue(&self, limit: i64) -> Result<Vec<Overdue>, StoreError>;
 
-    /// Takes an overdue checkout for `lease`, if nobody has taken it since it was read.
+    /// Takes an overdue checkout for `lease`, if no other worker has taken it since it was read.
     async fn lease(&self, overdue: &Overdue, lease: Duration) -> Result<(), StoreError>;
 
     /// The log of a checkout, in order.
-    async fn events(&self, owner: &UserId, checkout: CheckoutId) -> Result<Vec<Event>, StoreError>;
+    async fn events(
+        &self,
+        owner: &UserId,
+        checkout: CheckoutId,
+    ) -> Result<Vec<CheckoutEvent>, StoreError>;
 }
 
 /// The store that goes with an open, migrated database.

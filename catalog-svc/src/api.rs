@@ -88,7 +88,7 @@ impl CatalogService for CatalogApi {
         request: Request<pb::UpsertItemRequest>,
     ) -> Result<Response<pb::UpsertItemResponse>, Status> {
         Caller::of(&request).service(WRITE_SCOPE)?;
-        let item = parse::item(request.into_inner())?;
+        let item = parse::item(&request.into_inner())?;
         self.catalog.upsert(item.clone()).await?;
         Ok(Response::new(pb::UpsertItemResponse { item: Some(item.into()) }))
     }

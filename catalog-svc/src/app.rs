@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use oxcart_types::{Currency, Sku};
+use oxcart_types::{Currency, Item, Sku};
 use tokio::task::JoinError;
 
 // What the use cases answer and fail with: the api knows them as words of ours.
@@ -10,7 +10,7 @@ pub use crate::store::{Saved, StoreError};
 use crate::{
     domain::{
         import::{self, BadFile},
-        item::{Item, ItemSet},
+        item::ItemSet,
         search::{Match, Place, Query},
     },
     store::CatalogStore,

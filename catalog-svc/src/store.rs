@@ -9,14 +9,14 @@ mod sql;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use oxcart_types::Sku;
+use oxcart_types::{Item, Sku};
 use service_kit::database::{Database, Migration, Migrations};
 
 pub use service_kit::database::StoreError;
 
 use self::{memory::MemoryStore, sql::SqlStore};
 use crate::domain::{
-    item::{Item, ItemSet},
+    item::ItemSet,
     search::{Match, Place, Query},
 };
 

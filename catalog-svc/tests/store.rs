@@ -6,12 +6,12 @@ use std::sync::Arc;
 use catalog_svc::{
     domain::{
         import,
-        item::{Item, ItemSet},
+        item::ItemSet,
         search::{Match, Place},
     },
     store::{self, CatalogStore, MIGRATIONS, Saved, StoreError},
 };
-use oxcart_types::{Money, Sku};
+use oxcart_types::{Item, Money, Sku};
 use service_kit::{
     database::{Database, Failure},
     testing,

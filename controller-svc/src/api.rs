@@ -1,28 +1,24 @@
-//! The store's RPCs: parse, ask, answer.
+//! The store's RPCs: who calls, what is asked, the answer.
 //!
-//! Deliberately absent: rules of the shop, and every decision about who may see what but "a user is
-//! signed in": the cart service takes the owner from the user's own token.
+//! Who may see what is decided behind: the cart service takes the owner from the user's own token.
 
-mod answer;
 mod import;
-mod parse;
+mod request;
+mod response;
 mod status;
 
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream, stream::BoxStream};
 use oxcart_proto::controller::{self as pb, controller_service_server::ControllerService};
+use oxcart_types::CartFilter;
 use service_kit::{Reason, auth::Caller, error::Refusal, server::shutdown_signal};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use self::parse::{
-    CartName, CartPage, NewCart, SetLine, UpdatedCart, items_page, parse_card, parse_checkout_id,
-    parse_checkout_name, parse_purchase, parse_search, parse_skus, purchases_page,
-};
 use crate::{
-    app::{App, AppError, checkout::Watch},
-    clients::{CartFilter, CheckoutName, ServiceToken, Shopper},
+    app::{App, Error, checkout::Watch},
+    clients::{ServiceToken, Shopper},
 };
 
 /// The scope that an import needs.
@@ -56,55 +52,49 @@ fn shopper<T>(request: &Request<T>) -> Result<Shopper, Status> {
 
 #[tonic::async_trait]
 impl ControllerService for Api {
-    #[tracing::instrument(name = "controller.get_storefront", skip_all)]
     async fn get_storefront(
         &self,
         request: Request<pb::GetStorefrontRequest>,
     ) -> Result<Response<pb::GetStorefrontResponse>, Status> {
         let shopper = shopper(&request)?;
-        let page = items_page(request.get_ref().page_size, String::new())?;
-        let shown = self.app.sessions.storefront(&shopper, page.size).await?;
-        Ok(Response::new(shown.into()))
+        let item_count = request::get_storefront(request.into_inner())?;
+        let shown = self.app.sessions.storefront(&shopper, item_count).await?;
+        Ok(Response::new(response::get_storefront(shown)))
     }
 
-    #[tracing::instrument(name = "controller.list_items", skip_all)]
     async fn list_items(
         &self,
         request: Request<pb::ListItemsRequest>,
     ) -> Result<Response<pb::ListItemsResponse>, Status> {
         shopper(&request)?;
-        let request = request.into_inner();
-        let page = items_page(request.page_size, request.page_token)?;
+        let page = request::list_items(request.into_inner())?;
         let found = self.app.catalogue.list(&page).await?;
-        let items = found.entries.into_iter().map(answer::item).collect();
+        let items = found.entries.into_iter().map(Into::into).collect();
         Ok(Response::new(pb::ListItemsResponse { items, next_page_token: found.next_page_token }))
     }
 
-    #[tracing::instrument(name = "controller.search_items", skip_all)]
     async fn search_items(
         &self,
         request: Request<pb::SearchItemsRequest>,
     ) -> Result<Response<pb::SearchItemsResponse>, Status> {
         shopper(&request)?;
-        let (query, page) = parse_search(request.into_inner())?;
+        let (query, page) = request::search_items(request.into_inner())?;
         let found = self.app.catalogue.search(&query, &page).await?;
-        let items = found.entries.into_iter().map(answer::item).collect();
+        let items = found.entries.into_iter().map(Into::into).collect();
         let next_page_token = found.next_page_token;
         Ok(Response::new(pb::SearchItemsResponse { items, next_page_token }))
     }
 
-    #[tracing::instrument(name = "controller.get_items", skip_all)]
     async fn get_items(
         &self,
         request: Request<pb::GetItemsRequest>,
     ) -> Result<Response<pb::GetItemsResponse>, Status> {
         shopper(&request)?;
-        let skus = parse_skus(&request.into_inner().skus)?;
+        let skus = request::get_items(&request.into_inner())?;
         let found = self.app.catalogue.get(&skus).await?;
-        Ok(Response::new(found.into()))
+        Ok(Response::new(response::get_items(found)))
     }
 
-    #[tracing::instrument(name = "controller.import_items", skip_all)]
     async fn import_items(
         &self,
         request: Request<Streaming<pb::ImportItemsRequest>>,
@@ -122,133 +112,127 @@ impl ControllerService for Api {
         }))
     }
 
-    #[tracing::instrument(name = "controller.create_cart", skip_all)]
     async fn create_cart(
         &self,
         request: Request<pb::CreateCartRequest>,
     ) -> Result<Response<pb::CreateCartResponse>, Status> {
         let shopper = shopper(&request)?;
-        let new = NewCart::try_from(request.into_inner())?;
-        let cart = self.app.carts.create(&shopper, new.id, &new.lines).await?;
-        Ok(Response::new(pb::CreateCartResponse { cart: Some(cart.into()) }))
+        let new = request::create_cart(&request.into_inner())?;
+        let cart = self.app.carts.create(&shopper, new.id, &new.lines, &new.note).await?;
+        Ok(Response::new(pb::CreateCartResponse { cart: Some(response::cart(cart)) }))
     }
 
-    #[tracing::instrument(name = "controller.get_cart", skip_all)]
     async fn get_cart(
         &self,
         request: Request<pb::GetCartRequest>,
     ) -> Result<Response<pb::GetCartResponse>, Status> {
         let shopper = shopper(&request)?;
-        let name = CartName::parse(&request.get_ref().cart_id, "")?;
-        let cart = self.app.carts.get(&shopper, name.id).await?;
-        Ok(Response::new(pb::GetCartResponse { cart: Some(cart.into()) }))
+        let id = request::get_cart(&request.into_inner())?;
+        let cart = self.app.carts.get(&shopper, id).await?;
+        Ok(Response::new(pb::GetCartResponse { cart: Some(response::cart(cart)) }))
     }
 
-    #[tracing::instrument(name = "controller.list_carts", skip_all)]
     async fn list_carts(
         &self,
         request: Request<pb::ListCartsRequest>,
     ) -> Result<Response<pb::ListCartsResponse>, Status> {
         let shopper = shopper(&request)?;
-        let CartPage { filter, page } = CartPage::try_from(request.into_inner())?;
+        let (filter, page) = request::list_carts(request.into_inner())?;
         let found = self.app.carts.list(&shopper, filter, &page).await?;
-        let carts = found.entries.into_iter().map(Into::into).collect();
+        let carts = found.entries.into_iter().map(response::cart).collect();
         Ok(Response::new(pb::ListCartsResponse { carts, next_page_token: found.next_page_token }))
     }
 
-    #[tracing::instrument(name = "controller.update_cart", skip_all)]
     async fn update_cart(
         &self,
         request: Request<pb::UpdateCartRequest>,
     ) -> Result<Response<pb::UpdateCartResponse>, Status> {
         let shopper = shopper(&request)?;
-        let UpdatedCart { name, lines } = request.into_inner().try_into()?;
-        let cart = self.app.carts.update(&shopper, name.id, &lines, name.seen).await?;
-        Ok(Response::new(pb::UpdateCartResponse { cart: Some(cart.into()) }))
+        let request::UpdateCart { cart, lines, note } =
+            request::update_cart(&request.into_inner())?;
+        let (id, expected_version) = (cart.id, cart.expected_version);
+        let updated =
+            self.app.carts.update(&shopper, id, &lines, note.as_ref(), expected_version).await?;
+        Ok(Response::new(pb::UpdateCartResponse { cart: Some(response::cart(updated)) }))
     }
 
-    #[tracing::instrument(name = "controller.set_item", skip_all)]
     async fn set_item(
         &self,
         request: Request<pb::SetItemRequest>,
     ) -> Result<Response<pb::SetItemResponse>, Status> {
         let shopper = shopper(&request)?;
-        let SetLine { name, sku, quantity } = request.into_inner().try_into()?;
-        let cart = self.app.carts.set_item(&shopper, name.id, &sku, quantity, name.seen).await?;
-        Ok(Response::new(pb::SetItemResponse { cart: Some(cart.into()) }))
+        let request::SetItem { cart, sku, quantity } = request::set_item(&request.into_inner())?;
+        let (id, expected_version) = (cart.id, cart.expected_version);
+        let changed =
+            self.app.carts.set_item(&shopper, id, &sku, quantity, expected_version).await?;
+        Ok(Response::new(pb::SetItemResponse { cart: Some(response::cart(changed)) }))
     }
 
-    #[tracing::instrument(name = "controller.delete_cart", skip_all)]
     async fn delete_cart(
         &self,
         request: Request<pb::DeleteCartRequest>,
     ) -> Result<Response<pb::DeleteCartResponse>, Status> {
         let shopper = shopper(&request)?;
-        let name = CartName::parse(&request.get_ref().cart_id, &request.get_ref().etag)?;
-        self.app.carts.delete(&shopper, name.id, name.seen).await?;
+        let cart = request::delete_cart(&request.into_inner())?;
+        self.app.carts.delete(&shopper, cart.id, cart.expected_version).await?;
         Ok(Response::new(pb::DeleteCartResponse {}))
     }
 
-    #[tracing::instrument(name = "controller.tokenize_card", skip_all)]
     async fn tokenize_card(
         &self,
         request: Request<pb::TokenizeCardRequest>,
     ) -> Result<Response<pb::TokenizeCardResponse>, Status> {
         shopper(&request)?;
-        let card = parse_card(request.into_inner())?;
-        let done = self.app.payments.tokenize(card).await.map_err(AppError::from)?;
+        let card = request::tokenize_card(request.into_inner())?;
+        let done = self.app.payments.tokenize(card).await.map_err(Error::from)?;
         Ok(Response::new(pb::TokenizeCardResponse {
             payment_token: done.token.0,
             last_four: done.last_four,
         }))
     }
 
-    #[tracing::instrument(name = "controller.checkout", skip_all)]
     async fn checkout(
         &self,
         request: Request<pb::CheckoutRequest>,
     ) -> Result<Response<pb::CheckoutResponse>, Status> {
         let shopper = shopper(&request)?;
-        let purchase = parse_purchase(request.into_inner())?;
+        let purchase = request::checkout(request.into_inner())?;
         let checkout = self.app.checkouts.purchase(&shopper, purchase).await?;
-        Ok(Response::new(pb::CheckoutResponse { checkout: Some(checkout.into()) }))
+        Ok(Response::new(pb::CheckoutResponse { checkout: Some(response::checkout(&checkout)) }))
     }
 
-    #[tracing::instrument(name = "controller.get_checkout", skip_all)]
     async fn get_checkout(
         &self,
         request: Request<pb::GetCheckoutRequest>,
     ) -> Result<Response<pb::GetCheckoutResponse>, Status> {
         let shopper = shopper(&request)?;
-        let name = parse_checkout_name(request.into_inner())?;
+        let name = request::get_checkout(request.into_inner())?;
         let checkout = self.app.checkouts.get(&shopper, &name).await?;
-        Ok(Response::new(pb::GetCheckoutResponse { checkout: Some(checkout.into()) }))
+        Ok(Response::new(pb::GetCheckoutResponse { checkout: Some(response::checkout(&checkout)) }))
     }
 
     type WatchCheckoutStream = BoxStream<'static, Result<pb::WatchCheckoutResponse, Status>>;
 
-    #[tracing::instrument(name = "controller.watch_checkout", skip_all)]
     async fn watch_checkout(
         &self,
         request: Request<pb::WatchCheckoutRequest>,
     ) -> Result<Response<Self::WatchCheckoutStream>, Status> {
         let shopper = shopper(&request)?;
         let shutdown = shutdown_signal(&request);
-        let name = CheckoutName::Id(parse_checkout_id(&request.get_ref().checkout_id)?);
+        let name = request::watch_checkout(&request.into_inner())?;
         let watch = self.app.checkouts.watch(shopper, name).await?;
         let changes = stream::unfold(Some((watch, shutdown)), changes);
         Ok(Response::new(changes.boxed()))
     }
 
-    #[tracing::instrument(name = "controller.list_purchases", skip_all)]
     async fn list_purchases(
         &self,
         request: Request<pb::ListPurchasesRequest>,
     ) -> Result<Response<pb::ListPurchasesResponse>, Status> {
         let shopper = shopper(&request)?;
-        let page = purchases_page(request.into_inner())?;
+        let page = request::list_purchases(request.into_inner())?;
         let found = self.app.carts.list(&shopper, CartFilter::Purchased, &page).await?;
-        let carts = found.entries.into_iter().map(Into::into).collect();
+        let carts = found.entries.into_iter().map(response::cart).collect();
         let next_page_token = found.next_page_token;
         Ok(Response::new(pb::ListPurchasesResponse { carts, next_page_token }))
     }
@@ -269,13 +253,13 @@ async fn changes(
         Err(error) => Some((Err(error.into()), None)),
         Ok(None) => None,
         Ok(Some(checkout)) => {
-            let checkout = Some(checkout.into());
+            let checkout = Some(response::checkout(&checkout));
             Some((Ok(pb::WatchCheckoutResponse { checkout }), Some((watch, shutdown))))
         }
     }
 }
 
-/// An end without an error would look like a checkout that stays pending for ever.
+/// An end without an error would look like a checkout that never ends.
 fn go_elsewhere() -> Status {
     let refusal = Refusal::new(Reason::Unavailable, "the controller stops: watch again");
     refusal.retry_after(WATCH_AGAIN_AFTER).into()

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use service_kit::Sources;
 
-pub use error::AppError;
+pub use error::Error;
 
 use self::{
     carts::Carts,

@@ -15,7 +15,10 @@ use std::fmt;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
-use oxcart_types::{CartId, CheckoutId, Line, Money, RequestId, Sku, UserId, Version};
+use oxcart_types::{
+    CartFilter, CartId, CheckoutFailure, CheckoutId, Fingerprint, Item, Line, Money, Note, Quote,
+    RequestId, Sku, UserId, Version,
+};
 use time::OffsetDateTime;
 use tonic::metadata::{Ascii, MetadataValue};
 
@@ -23,13 +26,12 @@ pub use cart::GrpcCarts;
 pub use catalog::GrpcCatalog;
 pub use failure::{CallError, Refused};
 pub use payment::GrpcPayments;
-pub(crate) use wire::{failure_to_wire, money_to_wire, priced_line_to_wire, timestamp_to_wire};
+pub(crate) use wire::priced_line_to_wire;
 
 use crate::domain::{
-    cart::{Cart, Quote},
-    checkout::{Capture, Checkout, Failure, Payment},
-    fingerprint::Fingerprint,
-    item::{Item, Items},
+    cart::Cart,
+    checkout::{Capture, Checkout, Payment},
+    item::Items,
 };
 
 /// The most SKUs that one call to the catalogue may name.
@@ -113,15 +115,6 @@ pub struct Paged<T> {
     pub entries: Vec<T>,
     /// Empty on the last page.
     pub next_page_token: String,
-}
-
-/// Which carts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CartFilter {
-    /// Open or pending.
-    Unpurchased,
-    /// Paid.
-    Purchased,
 }
 
 /// A part of a CSV file.
@@ -216,26 +209,28 @@ pub trait CartClient: Send + Sync {
         shopper: &Shopper,
         cart: Option<CartId>,
         lines: &[Line],
+        note: &Note,
     ) -> Result<Cart, CallError>;
 
     /// A cart of the shopper.
     async fn get(&self, shopper: &Shopper, cart: CartId) -> Result<Cart, CallError>;
 
     /// A page of the shopper's carts, the last created first.
-    async fn find(
+    async fn list(
         &self,
         shopper: &Shopper,
         filter: CartFilter,
         page: &PageRequest,
     ) -> Result<Paged<Cart>, CallError>;
 
-    /// Replaces what a cart holds.
+    /// Replaces the lines of a cart, and its note if there is another one.
     async fn update(
         &self,
         shopper: &Shopper,
         cart: CartId,
         lines: &[Line],
-        seen: Option<Version>,
+        note: Option<&Note>,
+        expected_version: Option<Version>,
     ) -> Result<Cart, CallError>;
 
     /// Sets one line; zero pieces remove it.
@@ -244,8 +239,8 @@ pub trait CartClient: Send + Sync {
         shopper: &Shopper,
         cart: CartId,
         sku: &Sku,
-        pieces: i64,
-        seen: Option<Version>,
+        pieces: i32,
+        expected_version: Option<Version>,
     ) -> Result<Cart, CallError>;
 
     /// Deletes a cart.
@@ -253,7 +248,7 @@ pub trait CartClient: Send + Sync {
         &self,
         shopper: &Shopper,
         cart: CartId,
-        seen: Option<Version>,
+        expected_version: Option<Version>,
     ) -> Result<(), CallError>;
 
     /// Freezes a cart. Answers with the checkout that is there if the request has been here before.
@@ -272,7 +267,7 @@ pub trait CartClient: Send + Sync {
         &self,
         owner: &UserId,
         checkout: CheckoutId,
-        failure: Failure,
+        failure: CheckoutFailure,
     ) -> Result<Checkout, CallError>;
 
     /// Checkouts that should have ended by now, at most `limit`, for this worker for a while.

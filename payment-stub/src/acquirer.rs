@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use oxcart_types::PaymentId;
+use oxcart_types::{DeclineReason, PaymentId};
 use service_kit::Sources;
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         acquirer::{AcquirerCharge, Answer, Delays},
         card::{CardNumber, KeptCard},
         key::PaymentKey,
-        payment::{DeclineReason, Order, Outcome},
+        payment::{Order, Outcome},
         scenario::{Scenario, Trouble, Verdict},
         token::{PaymentToken, Tokenized},
     },

@@ -186,7 +186,7 @@ async fn every_test_card_and_token_does_what_the_table_says() {
     for (payment, verdict) in seen {
         let expected = match verdict {
             scenario::Verdict::Paid => (PaymentState::Captured, "UNSPECIFIED"),
-            scenario::Verdict::Declined(reason) => (PaymentState::Declined, reason.name()),
+            scenario::Verdict::Declined(reason) => (PaymentState::Declined, reason.as_str()),
         };
         let name = payment.decline_reason().as_str_name().trim_start_matches("DECLINE_REASON_");
         assert_eq!((payment.state(), name), expected, "{}", payment.key);

@@ -1,10 +1,28 @@
 //! The contract: everything that the services say to each other and to clients, generated from
-//! `oxcart/**/*.proto`, and the canonical code of each error reason.
-//!
-//! Deliberately absent: behaviour. Services meet here and nowhere else.
+//! `oxcart/**/*.proto`; every conversion between messages and the words of `oxcart-types`; and how an
+//! error is written into a status and read from it. Services meet here and nowhere else.
 
-pub mod reason;
+pub mod convert;
+pub mod error;
+mod fields;
+mod reason;
 mod redacted;
+
+/// `google.rpc`, as far as errors need it.
+mod google {
+    #![allow(
+        missing_docs,
+        clippy::all,
+        clippy::pedantic,
+        clippy::allow_attributes,
+        clippy::allow_attributes_without_reason,
+        reason = "generated from a vendored file"
+    )]
+
+    pub mod rpc {
+        tonic::include_proto!("google.rpc");
+    }
+}
 
 /// The packages as the generated code expects them.
 mod oxcart {
@@ -50,10 +68,14 @@ mod oxcart {
     }
 }
 
+pub use error::{Reason, Refusal};
+pub use fields::BadFields;
+pub use google::rpc;
 pub use oxcart::{
     cart::v1 as cart, catalog::v1 as catalog, controller::v1 as controller, idp::v1 as idp,
     payment::v1 as payment, r#type::v1 as common,
 };
+pub use reason::DOMAIN;
 
 /// The encoded `FileDescriptorSet` of the whole contract, with comments, for server reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("oxcart_descriptor");

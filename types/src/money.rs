@@ -154,7 +154,8 @@ impl Money {
     /// # Errors
     /// [`MoneyError::TooLarge`].
     pub fn checked_mul(self, quantity: crate::Quantity) -> Result<Self, MoneyError> {
-        let product = self.minor_units.checked_mul(quantity.get()).ok_or(MoneyError::TooLarge)?;
+        let product = self.minor_units.checked_mul(i64::from(quantity.get()));
+        let product = product.ok_or(MoneyError::TooLarge)?;
         Self::new(self.currency, product)
     }
 }

@@ -16,15 +16,15 @@ create table cart (
     state text not null constraint cart_state_is_known check (state in ('OPEN', 'PENDING', 'PAID')),
     version bigint not null,
     checkout_id uuid,
-    -- The contents: [[sku, quantity], ...] in the order in which they were put in.
-    items jsonb not null,
+    -- What it holds, by the order in which it was put in: {"lines": [[sku, quantity], ...], "note": text}.
+    contents jsonb not null,
     created_at bigint not null,
     updated_at bigint not null,
     constraint cart_pkey primary key (owner, cart_id),
     constraint cart_is_held_unless_open check ((state = 'OPEN') = (checkout_id is null))
 );
 
--- One per list that FindCarts offers, in its order.
+-- One per list that ListCarts offers, in its order.
 create index cart_unpurchased_idx on cart (owner, created_at desc, cart_id desc) where state <> 'PAID';
 create index cart_purchased_idx on cart (owner, created_at desc, cart_id desc) where state = 'PAID';
 

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use oxcart_types::{CartId, Quantity, Sku, UserId, Version};
+use oxcart_types::{CartFilter, CartId, Note, Quantity, Sku, UserId, Version};
 use service_kit::Sources;
 use time::OffsetDateTime;
 
-use super::{AppError, TRIES, saved};
+use super::{Error, TRIES, saved};
 use crate::{
     domain::{Cart, Limits, Lines, Refused},
-    store::{CartStore, Cursor, Inserted, Shelf},
+    store::{CartStore, Cursor, Inserted},
 };
 
 /// The carts of all users. A clone shares the store.
@@ -36,130 +36,139 @@ impl Carts {
     /// Creates a cart, under the caller's id if there is one: repeating it then creates one cart.
     ///
     /// # Errors
-    /// [`AppError::Exists`], [`AppError::TooManyCarts`].
+    /// [`Error::Exists`], [`Error::TooManyCarts`].
     pub async fn create(
         &self,
         owner: UserId,
         id: Option<CartId>,
         lines: Lines,
-    ) -> Result<Cart, AppError> {
+        note: Note,
+    ) -> Result<Cart, Error> {
         let id = id.unwrap_or_else(|| self.sources.uuid_v7().into());
         let limit = self.limits.max_carts;
         for _ in 0..TRIES {
             let now = self.sources.now();
-            let cart = Cart::create(owner.clone(), id, lines.clone(), now);
+            let cart = Cart::create(owner.clone(), id, lines.clone(), note.clone(), now);
             match self.store.insert_cart(&cart, limit).await? {
                 Inserted::New => return Ok(cart),
-                Inserted::TooMany => return Err(AppError::TooManyCarts { limit }),
+                Inserted::TooMany => return Err(Error::TooManyCarts { limit }),
                 Inserted::Exists => {}
             }
             // It may have been deleted meanwhile: then the id is free again.
             match self.store.cart(&owner, id).await? {
-                Some(known) if known.is_as_created_with(&lines) => return Ok(known),
-                Some(known) => return Err(AppError::Exists { now: Box::new(known) }),
+                Some(known) if known.is_as_created_with(&lines, &note) => return Ok(known),
+                Some(known) => return Err(Error::Exists { now: Box::new(known) }),
                 None => {}
             }
         }
-        Err(AppError::Contended { cart: id })
+        Err(Error::Contended { cart: id })
     }
 
     /// Finds a cart.
     ///
     /// # Errors
-    /// [`AppError::NoCart`].
-    pub async fn get(&self, owner: &UserId, id: CartId) -> Result<Cart, AppError> {
-        self.store.cart(owner, id).await?.ok_or(AppError::NoCart { cart: id })
+    /// [`Error::CartNotFound`].
+    pub async fn get(&self, owner: &UserId, id: CartId) -> Result<Cart, Error> {
+        self.store.cart(owner, id).await?.ok_or(Error::CartNotFound { cart: id })
     }
 
     /// Lists at most `size` carts behind `after`, the youngest first, and says where the next page
     /// starts if there is one.
     ///
     /// # Errors
-    /// [`AppError::Store`].
-    pub async fn find(
+    /// [`Error::Store`].
+    pub async fn list(
         &self,
         owner: &UserId,
-        which: Shelf,
+        filter: CartFilter,
         after: Option<Cursor>,
         size: u32,
-    ) -> Result<(Vec<Cart>, Option<Cursor>), AppError> {
-        let mut carts = self.store.carts(owner, which, after, i64::from(size) + 1).await?;
+    ) -> Result<(Vec<Cart>, Option<Cursor>), Error> {
+        let mut carts = self.store.carts(owner, filter, after, i64::from(size) + 1).await?;
         let has_more = carts.len() > size as usize;
         carts.truncate(size as usize);
         let next = carts.last().filter(|_| has_more).map(Cursor::from);
         Ok((carts, next))
     }
 
-    /// Replaces the contents of a cart; `seen` is the version that the caller has read, if he cares.
+    /// Replaces the lines of a cart, and its note if there is another one. With `expected_version`,
+    /// fails as stale unless the cart is still at it; without, the last write wins.
     ///
     /// # Errors
-    /// [`AppError::NoCart`], [`AppError::Refused`], [`AppError::Contended`].
+    /// [`Error::CartNotFound`], [`Error::Refused`], [`Error::Contended`].
     pub async fn update(
         &self,
         owner: &UserId,
         id: CartId,
-        seen: Option<Version>,
+        expected_version: Option<Version>,
         lines: Lines,
-    ) -> Result<Cart, AppError> {
-        self.change(owner, id, |cart, now| cart.replace_lines(seen, lines.clone(), now)).await
+        note: Option<Note>,
+    ) -> Result<Cart, Error> {
+        self.change(owner, id, |cart, now| {
+            cart.update(expected_version, lines.clone(), note.clone(), now)
+        })
+        .await
     }
 
     /// Sets how many of one item a cart holds; `None` removes the item.
     ///
     /// # Errors
-    /// [`AppError::NoCart`], [`AppError::Refused`], [`AppError::Contended`].
+    /// [`Error::CartNotFound`], [`Error::Refused`], [`Error::Contended`].
     pub async fn set_item(
         &self,
         owner: &UserId,
         id: CartId,
-        seen: Option<Version>,
+        expected_version: Option<Version>,
         sku: &Sku,
         quantity: Option<Quantity>,
-    ) -> Result<Cart, AppError> {
+    ) -> Result<Cart, Error> {
         let limits = &self.limits;
-        self.change(owner, id, |cart, now| cart.set_item(seen, sku, quantity, limits, now)).await
+        self.change(owner, id, |cart, now| {
+            cart.set_item(expected_version, sku, quantity, limits, now)
+        })
+        .await
     }
 
     /// Deletes an open cart.
     ///
     /// # Errors
-    /// [`AppError::NoCart`], [`AppError::Refused`], [`AppError::Contended`].
+    /// [`Error::CartNotFound`], [`Error::Refused`], [`Error::Contended`].
     pub async fn delete(
         &self,
         owner: &UserId,
         id: CartId,
-        seen: Option<Version>,
-    ) -> Result<(), AppError> {
+        expected_version: Option<Version>,
+    ) -> Result<(), Error> {
         for attempt in 0..TRIES {
             let cart = self.get(owner, id).await?;
-            cart.check_open(seen)?;
+            cart.check_open(expected_version)?;
             let done = self.store.delete_cart(owner, id, cart.version).await;
             if saved(done, attempt, &self.sources).await? {
                 return Ok(());
             }
         }
-        Err(AppError::Contended { cart: id })
+        Err(Error::Contended { cart: id })
     }
 
-    /// Loads, decides and saves until nobody else has saved in between. Who named a version finds
-    /// it stale the second time round; who did not has the last word.
+    /// Read-modify-write with optimistic locking; retries on a version conflict. With an expected
+    /// version the retry fails as stale; without one the last write wins.
     async fn change(
         &self,
         owner: &UserId,
         id: CartId,
         decide: impl Fn(&Cart, OffsetDateTime) -> Result<Cart, Refused> + Send,
-    ) -> Result<Cart, AppError> {
+    ) -> Result<Cart, Error> {
         for attempt in 0..TRIES {
             let cart = self.get(owner, id).await?;
             let next = decide(&cart, self.sources.now())?;
             if next == cart {
                 return Ok(cart);
             }
-            let done = self.store.save_lines(&next, cart.version).await;
+            let done = self.store.save_contents(&next, cart.version).await;
             if saved(done, attempt, &self.sources).await? {
                 return Ok(next);
             }
         }
-        Err(AppError::Contended { cart: id })
+        Err(Error::Contended { cart: id })
     }
 }

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use oxcart_types::{CheckoutId, Money, PaymentId, UserId};
+use oxcart_types::{CheckoutFailure, CheckoutId, CheckoutState, Money, PaymentId, UserId};
 use service_kit::Sources;
 use tracing::{debug, error, info};
 
-use super::{AppError, TRIES, metrics, saved};
+use super::{Error, TRIES, metrics, saved};
 use crate::{
-    domain::{Cart, Checkout, CheckoutState, Contradiction, Decision, Failure, Order, backoff},
+    domain::{Cart, Checkout, Contradiction, Decision, MarkCommand, Marked, backoff},
     store::{CartStore, CheckoutName, Overdue, StoreError},
 };
 
@@ -46,44 +46,45 @@ impl Checkouts {
         Self { store, timing, sources }
     }
 
-    /// Freezes a cart for `order`, or answers with the checkout that the request has already.
+    /// Marks a cart purchased: freezes it for a checkout, or answers with the one that the request
+    /// has already.
     ///
     /// # Errors
-    /// [`AppError::RequestIdReused`], [`AppError::NoCart`], [`AppError::Refused`],
-    /// [`AppError::Contended`].
-    pub async fn start(&self, owner: &UserId, order: &Order) -> Result<Checkout, AppError> {
+    /// [`Error::RequestIdReused`], [`Error::CartNotFound`], [`Error::Refused`],
+    /// [`Error::Contended`].
+    pub async fn mark(&self, owner: &UserId, command: &MarkCommand) -> Result<Checkout, Error> {
         for attempt in 0..TRIES {
-            if let Some(known) = self.of_request(owner, order).await? {
+            if let Some(known) = self.of_request(owner, command).await? {
                 return Ok(known);
             }
-            let started = match self.decide_start(owner, order).await {
-                Ok(started) => started,
-                // A twin of this request may have won since we looked: then its checkout is the answer.
-                Err(refused) => return self.of_request(owner, order).await?.ok_or(refused),
+            let marked = match self.decide_mark(owner, command).await {
+                Ok(marked) => marked,
+                // A twin of this request may have won meanwhile: then its checkout is the answer.
+                Err(refused) => return self.of_request(owner, command).await?.ok_or(refused),
             };
             let lease = self.timing.first_lease;
-            let done = self.store.start_checkout(&started, order.seen, lease).await;
+            let done = self.store.mark(&marked, command.expected_version, lease).await;
             if saved(done, attempt, &self.sources).await? {
-                let id = started.checkout.id;
-                info!(checkout.id = %id, cart.id = %order.cart, "checkout {id} froze its cart");
+                let id = marked.checkout.id;
+                info!(checkout.id = %id, cart.id = %command.cart, "checkout {id} marked its cart");
                 // Read back for what is left of the charge window by the database's clock.
                 return self.get(owner, &CheckoutName::Id(id)).await;
             }
         }
-        Err(AppError::Contended { cart: order.cart })
+        Err(Error::Contended { cart: command.cart })
     }
 
     /// Ends a checkout as paid.
     ///
     /// # Errors
-    /// [`AppError::NoCheckout`], [`AppError::Contradicted`], which is logged as an alarm.
+    /// [`Error::CheckoutNotFound`], [`Error::Contradicted`], which is logged as an alarm.
     pub async fn confirm(
         &self,
         owner: &UserId,
         id: CheckoutId,
         payment: &PaymentId,
         amount: Money,
-    ) -> Result<Checkout, AppError> {
+    ) -> Result<Checkout, Error> {
         let now = self.sources.now();
         let outcome =
             |cart: Option<&Cart>, checkout: &Checkout| checkout.confirm(cart, payment, amount, now);
@@ -93,32 +94,33 @@ impl Checkouts {
     /// Ends a checkout as failed and opens its cart.
     ///
     /// # Errors
-    /// [`AppError::NoCheckout`], [`AppError::Contradicted`], which is logged as an alarm.
-    pub async fn fail(
+    /// [`Error::CheckoutNotFound`], [`Error::Contradicted`], which is logged as an alarm.
+    pub async fn unmark(
         &self,
         owner: &UserId,
         id: CheckoutId,
-        failure: Failure,
-    ) -> Result<Checkout, AppError> {
+        failure: CheckoutFailure,
+    ) -> Result<Checkout, Error> {
         let now = self.sources.now();
-        let outcome = |cart: Option<&Cart>, checkout: &Checkout| checkout.fail(cart, failure, now);
+        let outcome =
+            |cart: Option<&Cart>, checkout: &Checkout| checkout.unmark(cart, failure, now);
         self.decide(owner, id, "unmark", outcome).await
     }
 
     /// Finds a checkout.
     ///
     /// # Errors
-    /// [`AppError::NoCheckout`].
-    pub async fn get(&self, owner: &UserId, name: &CheckoutName) -> Result<Checkout, AppError> {
-        self.store.checkout(owner, name).await?.ok_or(AppError::NoCheckout)
+    /// [`Error::CheckoutNotFound`].
+    pub async fn get(&self, owner: &UserId, name: &CheckoutName) -> Result<Checkout, Error> {
+        self.store.checkout(owner, name).await?.ok_or(Error::CheckoutNotFound)
     }
 
     /// Hands at most `limit` overdue checkouts to `worker`, the most overdue first.
     ///
     /// # Errors
-    /// [`AppError::Store`] if the overdue checkouts cannot be read. One that cannot be leased or read
+    /// [`Error::Store`] if the overdue checkouts cannot be read. One that cannot be leased or read
     /// is left out and logged, so that it does not stop the others.
-    pub async fn lease_overdue(&self, worker: &str, limit: u32) -> Result<Vec<Checkout>, AppError> {
+    pub async fn lease_overdue(&self, worker: &str, limit: u32) -> Result<Vec<Checkout>, Error> {
         let overdue = self.store.overdue(i64::from(limit * CANDIDATES_EACH)).await?;
         let mut candidates: Vec<_> = overdue.iter().enumerate().collect();
         shuffle(&mut candidates, &self.sources);
@@ -138,28 +140,24 @@ impl Checkouts {
     async fn of_request(
         &self,
         owner: &UserId,
-        order: &Order,
-    ) -> Result<Option<Checkout>, AppError> {
-        let name = CheckoutName::Request(order.request.clone());
+        command: &MarkCommand,
+    ) -> Result<Option<Checkout>, Error> {
+        let name = CheckoutName::Request(command.request.clone());
         match self.store.checkout(owner, &name).await? {
-            Some(known) if known.fingerprint != order.fingerprint => Err(AppError::RequestIdReused),
+            Some(known) if known.fingerprint != command.fingerprint => Err(Error::RequestIdReused),
             known => Ok(known),
         }
     }
 
-    async fn decide_start(
-        &self,
-        owner: &UserId,
-        order: &Order,
-    ) -> Result<crate::domain::Started, AppError> {
-        let cart = self.store.cart(owner, order.cart).await?;
-        let cart = cart.ok_or(AppError::NoCart { cart: order.cart })?;
+    async fn decide_mark(&self, owner: &UserId, command: &MarkCommand) -> Result<Marked, Error> {
+        let cart = self.store.cart(owner, command.cart).await?;
+        let cart = cart.ok_or(Error::CartNotFound { cart: command.cart })?;
         let id = self.sources.uuid_v7().into();
         let (window, now) = (self.timing.charge_window, self.sources.now());
-        Ok(Checkout::start(&cart, order, id, window, now)?)
+        Ok(Checkout::mark(&cart, command, id, window, now)?)
     }
 
-    /// Loads, decides and saves.
+    /// Read-modify-write with optimistic locking; retries on a conflict.
     ///
     /// The cart is read before its checkout. A checkout only ever leaves PENDING, so if it is still
     /// pending then its cart was held by it when the cart was read; read the other way round, a twin
@@ -170,10 +168,10 @@ impl Checkouts {
         id: CheckoutId,
         asked: &'static str,
         outcome: impl Fn(Option<&Cart>, &Checkout) -> Result<Decision, Contradiction> + Send,
-    ) -> Result<Checkout, AppError> {
+    ) -> Result<Checkout, Error> {
         let name = CheckoutName::Id(id);
         for attempt in 0..TRIES {
-            let cart = self.store.cart_of(owner, id).await?;
+            let cart = self.store.cart_of_checkout(owner, id).await?;
             let checkout = self.get(owner, &name).await?;
             let decided = match outcome(cart.as_ref(), &checkout) {
                 Ok(Decision::Already) => return Ok(checkout),
@@ -183,9 +181,9 @@ impl Checkouts {
                     return Err(contradiction.into());
                 }
             };
-            let done = self.store.decide_checkout(&decided).await;
+            let done = self.store.decide(&decided).await;
             if saved(done, attempt, &self.sources).await? {
-                let state = decided.checkout.state.word();
+                let state = decided.checkout.state.as_str();
                 info!(checkout.id = %id, checkout.state = state, "checkout {id} is {state}");
                 return Ok(decided.checkout);
             }
@@ -206,7 +204,7 @@ impl Checkouts {
                 metrics::LEASES.add(1, ["decided"]);
                 None
             }
-            Err(AppError::Store(StoreError::Conflict)) => {
+            Err(Error::Store(StoreError::Conflict)) => {
                 metrics::LEASES.add(1, ["taken"]);
                 debug!(checkout.id = %id, worker, "another worker took checkout {id}");
                 None
@@ -220,17 +218,17 @@ impl Checkouts {
         }
     }
 
-    async fn try_lease(&self, overdue: &Overdue) -> Result<Checkout, AppError> {
+    async fn try_lease(&self, overdue: &Overdue) -> Result<Checkout, Error> {
         let wait = self.sources.jitter(backoff(overdue.attempts.saturating_add(1)), 0.75, 1.25);
         self.store.lease(overdue, wait).await?;
         self.get(&overdue.owner, &CheckoutName::Id(overdue.checkout)).await
     }
 }
 
-/// Somebody has to look: a payment's record and ours disagree.
+/// An alarm for an operator: the payment's record and the checkout's contradict each other.
 fn alarm(checkout: &Checkout, asked: &'static str, contradiction: &Contradiction) {
     metrics::REFUSED_OUTCOMES.add(1, [asked]);
-    let (id, state) = (checkout.id, checkout.state.word());
+    let (id, state) = (checkout.id, checkout.state.as_str());
     error!(checkout.id = %id, checkout.state = state, "refused a payment's outcome: {contradiction}");
 }
 

@@ -1,40 +1,9 @@
 //! A cart and its transitions.
 
-use std::fmt;
-
-use oxcart_types::{CartId, CheckoutId, Quantity, Sku, UserId, Version};
+use oxcart_types::{CartId, CartState, CheckoutId, Note, Quantity, Quote, Sku, UserId, Version};
 use time::OffsetDateTime;
 
-use super::{Limits, Lines, Quote};
-
-/// How far a cart is on its way to being purchased.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CartState {
-    /// Its contents may change.
-    Open,
-    /// A checkout has frozen it and its payment is not decided yet.
-    Pending,
-    /// Purchased.
-    Paid,
-}
-
-impl CartState {
-    /// The word for it in databases and in the metadata of errors.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Open => "OPEN",
-            Self::Pending => "PENDING",
-            Self::Paid => "PAID",
-        }
-    }
-}
-
-impl fmt::Display for CartState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
+use super::{Limits, Lines};
 
 /// Which checkout holds a cart, if one does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +50,8 @@ pub struct Cart {
     pub version: Version,
     /// What it holds.
     pub lines: Lines,
+    /// What its owner wrote on it.
+    pub note: Note,
     /// When it was created.
     pub created_at: OffsetDateTime,
     /// When it last changed.
@@ -147,30 +118,47 @@ impl Cart {
     /// created again under the same id must not answer to the etags of the first, or a refused
     /// checkout of the first that is delivered late would freeze the second.
     #[must_use]
-    pub fn create(owner: UserId, id: CartId, lines: Lines, now: OffsetDateTime) -> Self {
-        let version = first_version(now);
-        let (created_at, updated_at) = (now, now);
-        Self { owner, id, hold: Hold::Free, version, lines, created_at, updated_at, paid: None }
+    pub fn create(
+        owner: UserId,
+        id: CartId,
+        lines: Lines,
+        note: Note,
+        now: OffsetDateTime,
+    ) -> Self {
+        Self {
+            owner,
+            id,
+            hold: Hold::Free,
+            version: first_version(now),
+            lines,
+            note,
+            created_at: now,
+            updated_at: now,
+            paid: None,
+        }
     }
 
-    /// Whether it is still what creating it with `lines` made.
+    /// Whether it is still what creating it with these contents made.
     #[must_use]
-    pub fn is_as_created_with(&self, lines: &Lines) -> bool {
-        self.version == first_version(self.created_at) && self.lines == *lines
+    pub fn is_as_created_with(&self, lines: &Lines, note: &Note) -> bool {
+        let is_first = self.version == first_version(self.created_at);
+        is_first && self.lines == *lines && self.note == *note
     }
 
-    /// Replaces the contents.
+    /// Replaces the lines, and the note if there is another one.
     ///
     /// # Errors
     /// [`Refused::Closed`], [`Refused::Stale`].
-    pub fn replace_lines(
+    pub fn update(
         &self,
-        seen: Option<Version>,
+        expected_version: Option<Version>,
         lines: Lines,
+        note: Option<Note>,
         now: OffsetDateTime,
     ) -> Result<Self, Refused> {
-        self.check_open(seen)?;
-        Ok(self.with_lines(lines, now))
+        self.check_open(expected_version)?;
+        let note = note.unwrap_or_else(|| self.note.clone());
+        Ok(self.with_contents(lines, note, now))
     }
 
     /// Sets how many of one item it holds; `None` removes the item.
@@ -179,28 +167,29 @@ impl Cart {
     /// [`Refused::Closed`], [`Refused::Stale`], [`Refused::Full`].
     pub fn set_item(
         &self,
-        seen: Option<Version>,
+        expected_version: Option<Version>,
         sku: &Sku,
         quantity: Option<Quantity>,
         limits: &Limits,
         now: OffsetDateTime,
     ) -> Result<Self, Refused> {
-        self.check_open(seen)?;
+        self.check_open(expected_version)?;
         let limit = limits.max_lines;
         let lines = self.lines.with(sku, quantity, limit);
         let lines = lines.ok_or(Refused::Full { cart: self.id, limit })?;
-        Ok(self.with_lines(lines, now))
+        Ok(self.with_contents(lines, self.note.clone(), now))
     }
 
-    /// Checks that it may change or be deleted, and is the version that the caller has seen.
+    /// Checks that it may change or be deleted, and is still at `expected_version` if the caller
+    /// names one.
     ///
     /// # Errors
     /// [`Refused::Closed`], [`Refused::Stale`].
-    pub fn check_open(&self, seen: Option<Version>) -> Result<(), Refused> {
+    pub fn check_open(&self, expected_version: Option<Version>) -> Result<(), Refused> {
         if self.hold != Hold::Free {
             return Err(Refused::Closed { cart: self.id, state: self.hold.state() });
         }
-        if seen.is_some_and(|seen| seen != self.version) {
+        if expected_version.is_some_and(|expected| expected != self.version) {
             return Err(Refused::Stale { now: Box::new(self.clone()) });
         }
         Ok(())
@@ -213,11 +202,11 @@ impl Cart {
 
     /// The next version with other contents, or the same one if they are the same: an absolute write
     /// that repeats what is there is no change.
-    fn with_lines(&self, lines: Lines, now: OffsetDateTime) -> Self {
-        if lines == self.lines {
+    fn with_contents(&self, lines: Lines, note: Note, now: OffsetDateTime) -> Self {
+        if lines == self.lines && note == self.note {
             return self.clone();
         }
-        Self { lines, version: self.version.next(), updated_at: now, ..self.clone() }
+        Self { lines, note, version: self.version.next(), updated_at: now, ..self.clone() }
     }
 }
 
@@ -235,29 +224,30 @@ mod tests {
 
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
-    fn lines(raw: &[(&str, i64)]) -> Lines {
+    fn lines(raw: &[(&str, i32)]) -> Lines {
         Lines::parse(raw, &Limits::default()).unwrap()
     }
 
-    fn cart(raw: &[(&str, i64)]) -> Cart {
+    fn cart(raw: &[(&str, i32)]) -> Cart {
         let owner = "alice".parse().unwrap();
-        Cart::create(owner, Uuid::from_u128(1).into(), lines(raw), NOW + Duration::days(1))
+        let (id, now) = (Uuid::from_u128(1).into(), NOW + Duration::days(1));
+        Cart::create(owner, id, lines(raw), Note::default(), now)
     }
 
     #[test]
     fn a_change_makes_another_version_and_a_repeated_one_does_not() {
         let cart = cart(&[("A", 1)]);
-        let changed = cart.replace_lines(None, lines(&[("B", 2)]), NOW).unwrap();
+        let changed = cart.update(None, lines(&[("B", 2)]), None, NOW).unwrap();
         assert_eq!(changed.version, cart.version.next());
-        let repeated = changed.replace_lines(None, lines(&[("B", 2)]), NOW).unwrap();
+        let repeated = changed.update(None, lines(&[("B", 2)]), None, NOW).unwrap();
         assert_eq!(repeated, changed);
     }
 
     #[test]
     fn a_stale_etag_is_refused_with_the_cart_as_it_is() {
         let old = cart(&[]);
-        let cart = old.replace_lines(None, lines(&[("B", 2)]), NOW).unwrap();
-        let refused = cart.replace_lines(Some(old.version), lines(&[]), NOW).unwrap_err();
+        let cart = old.update(None, lines(&[("B", 2)]), None, NOW).unwrap();
+        let refused = cart.update(Some(old.version), lines(&[]), None, NOW).unwrap_err();
         assert_eq!(refused, Refused::Stale { now: Box::new(cart) });
     }
 
@@ -269,7 +259,7 @@ mod tests {
             let refused = Refused::Closed { cart: cart.id, state: hold.state() };
             assert_eq!(cart.check_open(None), Err(refused.clone()));
             let same = cart.lines.clone();
-            assert_eq!(cart.replace_lines(None, same, NOW), Err(refused.clone()));
+            assert_eq!(cart.update(None, same, None, NOW), Err(refused.clone()));
             let sku = "A".parse().unwrap();
             assert_eq!(cart.set_item(None, &sku, None, &Limits::default(), NOW), Err(refused));
         }
@@ -282,18 +272,31 @@ mod tests {
             first.owner.clone(),
             first.id,
             first.lines.clone(),
+            Note::default(),
             first.created_at + Duration::milliseconds(1),
         );
-        assert!(first.is_as_created_with(&again.lines));
+        assert!(first.is_as_created_with(&again.lines, &again.note));
         assert!(matches!(again.check_open(Some(first.version)), Err(Refused::Stale { .. })));
     }
 
     #[test]
     fn a_cart_that_was_changed_and_changed_back_is_not_as_created() {
         let created = cart(&[("A", 1)]);
-        let changed = created.replace_lines(None, lines(&[]), NOW).unwrap();
-        let back = changed.replace_lines(None, created.lines.clone(), NOW).unwrap();
-        assert!(created.is_as_created_with(&created.lines));
-        assert!(!back.is_as_created_with(&created.lines));
+        let changed = created.update(None, lines(&[]), None, NOW).unwrap();
+        let back = changed.update(None, created.lines.clone(), None, NOW).unwrap();
+        assert!(created.is_as_created_with(&created.lines, &created.note));
+        assert!(!back.is_as_created_with(&created.lines, &created.note));
+    }
+
+    #[test]
+    fn a_note_stays_until_another_replaces_it() {
+        let note: Note = "Happy birthday!".parse().unwrap();
+        let cart = cart(&[("A", 1)]);
+        let noted = cart.update(None, cart.lines.clone(), Some(note.clone()), NOW).unwrap();
+        assert_eq!((&noted.note, noted.version), (&note, cart.version.next()));
+        let changed = noted.update(None, lines(&[]), None, NOW).unwrap();
+        assert_eq!(changed.note, note);
+        let removed = changed.update(None, lines(&[]), Some(Note::default()), NOW).unwrap();
+        assert_eq!(removed.note, Note::default());
     }
 }

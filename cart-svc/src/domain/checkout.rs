@@ -1,80 +1,16 @@
 //! A checkout: the record from which any controller can finish a purchase.
 //!
-//! Deliberately absent: leases. They decide how fast a checkout ends, never how.
+//! Leases are the store's: they decide how fast a checkout ends, never how.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
-use oxcart_types::{CartId, CheckoutId, Money, PaymentId, RequestId, UserId, Version};
+use oxcart_types::{
+    CartId, CartState, CheckoutFailure, CheckoutId, CheckoutState, Fingerprint, Money, PaymentId,
+    Quote, RequestId, UserId, Version,
+};
 use time::OffsetDateTime;
 
-use super::{Cart, CartState, Hold, Quote, Refused};
-
-/// Digest of what a client asked for under one request id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fingerprint([u8; 32]);
-
-/// A digest that is not a SHA-256.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be 32 bytes")]
-pub struct FingerprintError;
-
-impl Fingerprint {
-    /// The bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl TryFrom<&[u8]> for Fingerprint {
-    type Error = FingerprintError;
-
-    fn try_from(bytes: &[u8]) -> Result<Self, FingerprintError> {
-        bytes.try_into().map(Self).map_err(|_| FingerprintError)
-    }
-}
-
-/// Why a processor refused a payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeclineReason {
-    /// None was given.
-    Generic,
-    /// There is not enough money in the account.
-    InsufficientFunds,
-    /// The card was reported lost.
-    LostCard,
-    /// The card was reported stolen.
-    StolenCard,
-    /// The card has expired.
-    ExpiredCard,
-    /// The processor could not handle the card.
-    ProcessingError,
-    /// The payment token is unknown to the processor.
-    UnknownToken,
-}
-
-/// Why a checkout failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
-    /// The processor refused the payment.
-    Declined(DeclineReason),
-    /// The payment was cancelled before it was captured, and never can be.
-    Cancelled,
-}
-
-/// How far a checkout has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CheckoutState {
-    /// Nobody knows yet whether the payment will succeed.
-    Pending,
-    /// The payment was captured and the cart is purchased.
-    Paid {
-        /// The processor's name for the payment.
-        payment: PaymentId,
-    },
-    /// Nothing was charged and the cart is open again.
-    Failed(Failure),
-}
+use super::{Cart, Hold, Refused};
 
 /// The record of one attempt to purchase a cart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,9 +39,9 @@ pub struct Checkout {
     pub updated_at: OffsetDateTime,
 }
 
-/// What a caller asks for who starts a checkout.
+/// Which cart to mark purchased, and what is to be paid for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
+pub struct MarkCommand {
     /// The client's name for the request.
     pub request: RequestId,
     /// Digest of what the request asks for.
@@ -113,14 +49,14 @@ pub struct Order {
     /// The cart to purchase.
     pub cart: CartId,
     /// The version that was priced.
-    pub seen: Version,
+    pub expected_version: Version,
     /// Its contents with their prices.
     pub quote: Quote,
 }
 
 /// One step of a cart's way to being purchased, as the append-only log keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
+pub struct CheckoutEvent {
     /// Position in the log of its checkout, from 1.
     pub seq: i64,
     /// The cart's state before.
@@ -133,13 +69,13 @@ pub struct Event {
 
 /// A cart that was just frozen, with its checkout.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Started {
+pub struct Marked {
     /// The frozen cart.
     pub cart: Cart,
     /// The new checkout.
     pub checkout: Checkout,
     /// For the log.
-    pub event: Event,
+    pub event: CheckoutEvent,
 }
 
 /// A checkout that is about to be decided, with its cart.
@@ -150,7 +86,7 @@ pub struct Decided {
     /// The decided checkout.
     pub checkout: Checkout,
     /// For the log.
-    pub event: Event,
+    pub event: CheckoutEvent,
 }
 
 /// What a payment's outcome means for a checkout.
@@ -187,51 +123,52 @@ pub enum Contradiction {
 }
 
 impl Checkout {
-    /// Freezes `cart` for `order`.
+    /// Marks `cart` purchased: freezes it until its payment is decided.
     ///
     /// # Errors
     /// [`Refused`]: [`Refused::Closed`] if it is purchased, [`Refused::Held`] if another checkout
     /// has it, [`Refused::Stale`] if it has changed, [`Refused::Empty`], [`Refused::NothingToPay`],
     /// [`Refused::OtherLines`].
-    pub fn start(
+    pub fn mark(
         cart: &Cart,
-        order: &Order,
+        command: &MarkCommand,
         id: CheckoutId,
         charge_window: Duration,
         now: OffsetDateTime,
-    ) -> Result<Started, Refused> {
-        Self::check_start(cart, order)?;
+    ) -> Result<Marked, Refused> {
+        Self::check_mark(cart, command)?;
         let checkout = Self {
             owner: cart.owner.clone(),
             id,
             cart: cart.id,
-            request: order.request.clone(),
-            fingerprint: order.fingerprint,
-            quote: order.quote.clone(),
+            request: command.request.clone(),
+            fingerprint: command.fingerprint,
+            quote: command.quote.clone(),
             state: CheckoutState::Pending,
             charge_window,
             attempts: 0,
             created_at: now,
             updated_at: now,
         };
-        let evidence = format!("request {} at {}", order.request, cart.version.to_etag());
-        let event = Event { seq: 1, from: CartState::Open, to: CartState::Pending, evidence };
-        Ok(Started { cart: cart.with_hold(Hold::Pending(id), now), checkout, event })
+        let evidence = format!("request {} at {}", command.request, cart.version.to_etag());
+        let event =
+            CheckoutEvent { seq: 1, from: CartState::Open, to: CartState::Pending, evidence };
+        Ok(Marked { cart: cart.with_hold(Hold::Pending(id), now), checkout, event })
     }
 
-    fn check_start(cart: &Cart, order: &Order) -> Result<(), Refused> {
+    fn check_mark(cart: &Cart, command: &MarkCommand) -> Result<(), Refused> {
         let id = cart.id;
         match cart.hold {
             Hold::Paid(_) => Err(Refused::Closed { cart: id, state: CartState::Paid }),
             Hold::Pending(_) => Err(Refused::Held { now: Box::new(cart.clone()) }),
-            Hold::Free if cart.version != order.seen => {
+            Hold::Free if cart.version != command.expected_version => {
                 Err(Refused::Stale { now: Box::new(cart.clone()) })
             }
             Hold::Free if cart.lines.is_empty() => Err(Refused::Empty { cart: id }),
-            Hold::Free if !order.quote.is_for(cart.lines.as_slice()) => {
+            Hold::Free if !command.quote.is_for(cart.lines.as_slice()) => {
                 Err(Refused::OtherLines { cart: id })
             }
-            Hold::Free if order.quote.total().minor_units() == 0 => {
+            Hold::Free if command.quote.total().minor_units() == 0 => {
                 Err(Refused::NothingToPay { cart: id })
             }
             Hold::Free => Ok(()),
@@ -255,14 +192,14 @@ impl Checkout {
             return Err(Contradiction::Amount { checkout });
         }
         match &self.state {
-            CheckoutState::Paid { payment: known } if known == payment => Ok(Decision::Already),
+            CheckoutState::Paid { payment_id: known } if known == payment => Ok(Decision::Already),
             CheckoutState::Paid { .. } | CheckoutState::Failed(_) => {
                 Err(Contradiction::Decided { checkout })
             }
             CheckoutState::Pending => {
                 let paid = Some(self.quote.clone());
                 let cart = Cart { paid, ..self.held(cart)?.with_hold(Hold::Paid(checkout), now) };
-                let state = CheckoutState::Paid { payment: payment.clone() };
+                let state = CheckoutState::Paid { payment_id: payment.clone() };
                 Ok(self.decided(cart, state, format!("payment {payment} captured {amount}"), now))
             }
         }
@@ -275,14 +212,16 @@ impl Checkout {
     ///
     /// # Errors
     /// [`Contradiction`].
-    pub fn fail(
+    pub fn unmark(
         &self,
         cart: Option<&Cart>,
-        failure: Failure,
+        failure: CheckoutFailure,
         now: OffsetDateTime,
     ) -> Result<Decision, Contradiction> {
         match self.state {
-            CheckoutState::Failed(known) if known.word() == failure.word() => Ok(Decision::Already),
+            CheckoutState::Failed(known) if known.as_str() == failure.as_str() => {
+                Ok(Decision::Already)
+            }
             CheckoutState::Paid { .. } | CheckoutState::Failed(_) => {
                 Err(Contradiction::Decided { checkout: self.id })
             }
@@ -306,76 +245,11 @@ impl Checkout {
         evidence: String,
         now: OffsetDateTime,
     ) -> Decision {
-        let event = Event { seq: 2, from: CartState::Pending, to: cart.hold.state(), evidence };
+        let event =
+            CheckoutEvent { seq: 2, from: CartState::Pending, to: cart.hold.state(), evidence };
         let charge_window = Duration::ZERO;
         let checkout = Self { state, charge_window, updated_at: now, ..self.clone() };
         Decision::Now(Box::new(Decided { cart, checkout, event }))
-    }
-}
-
-impl CheckoutState {
-    /// The word for it in databases.
-    #[must_use]
-    pub const fn word(&self) -> &'static str {
-        match self {
-            Self::Pending => "PENDING",
-            Self::Paid { .. } => "PAID",
-            Self::Failed(_) => "FAILED",
-        }
-    }
-}
-
-impl Failure {
-    /// The word for it in databases.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Declined(_) => "DECLINED",
-            Self::Cancelled => "CANCELLED",
-        }
-    }
-
-    /// Why the payment was declined, if it was.
-    #[must_use]
-    pub const fn decline(self) -> Option<DeclineReason> {
-        match self {
-            Self::Declined(reason) => Some(reason),
-            Self::Cancelled => None,
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())?;
-        self.decline().map_or(Ok(()), |reason| write!(f, " {}", reason.word()))
-    }
-}
-
-impl DeclineReason {
-    /// Every reason.
-    pub const ALL: [Self; 7] = [
-        Self::Generic,
-        Self::InsufficientFunds,
-        Self::LostCard,
-        Self::StolenCard,
-        Self::ExpiredCard,
-        Self::ProcessingError,
-        Self::UnknownToken,
-    ];
-
-    /// The word for it in databases.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Generic => "GENERIC",
-            Self::InsufficientFunds => "INSUFFICIENT_FUNDS",
-            Self::LostCard => "LOST_CARD",
-            Self::StolenCard => "STOLEN_CARD",
-            Self::ExpiredCard => "EXPIRED_CARD",
-            Self::ProcessingError => "PROCESSING_ERROR",
-            Self::UnknownToken => "UNKNOWN_TOKEN",
-        }
     }
 }
 

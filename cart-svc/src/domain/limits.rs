@@ -10,7 +10,7 @@ pub struct Limits {
     /// Lines of one cart.
     pub max_lines: usize,
     /// Pieces in one line, at most [`MAX_QUANTITY`].
-    pub max_quantity: i64,
+    pub max_quantity: i32,
 }
 
 impl Default for Limits {
@@ -24,7 +24,7 @@ impl Default for Limits {
 #[error("must be from 1 to {limit}")]
 pub struct QuantityOverLimit {
     /// The most that is allowed.
-    pub limit: i64,
+    pub limit: i32,
 }
 
 impl Limits {
@@ -32,7 +32,7 @@ impl Limits {
     ///
     /// # Errors
     /// [`QuantityOverLimit`] if it is below 1 or over the limit.
-    pub fn quantity(&self, pieces: i64) -> Result<Quantity, QuantityOverLimit> {
+    pub fn quantity(&self, pieces: i32) -> Result<Quantity, QuantityOverLimit> {
         let limit = self.max_quantity.min(MAX_QUANTITY);
         let allowed = Quantity::try_from(pieces).ok().filter(|_| pieces <= limit);
         allowed.ok_or(QuantityOverLimit { limit })

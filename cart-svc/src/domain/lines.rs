@@ -60,17 +60,17 @@ impl Lines {
     ///
     /// # Errors
     /// Every fault at once, but only [`LineFault::TooMany`] if there are too many to look at.
-    pub fn parse(raw: &[(&str, i64)], limits: &Limits) -> Result<Self, Vec<LineFault>> {
+    pub fn parse(raw: &[(&str, i32)], limits: &Limits) -> Result<Self, Vec<LineFault>> {
         if raw.len() > limits.max_lines {
             return Err(vec![LineFault::TooMany { limit: limits.max_lines }]);
         }
-        let mut seen = HashSet::new();
+        let mut skus = HashSet::new();
         let mut faults = Vec::new();
         let mut lines = Vec::with_capacity(raw.len());
         for (index, (sku, pieces)) in raw.iter().enumerate() {
             let sku = sku.parse::<Sku>().map_err(|why| LineFault::Sku { index, why });
             let sku = sku.and_then(|sku| {
-                let is_new = seen.insert(sku.clone());
+                let is_new = skus.insert(sku.clone());
                 is_new.then_some(sku).ok_or(LineFault::Repeated { index })
             });
             let quantity =
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn every_fault_is_named_at_once() {
-        let raw = [("", 0), ("A", 11), ("A", i64::MIN)];
+        let raw = [("", 0), ("A", 11), ("A", i32::MIN)];
         let faults = Lines::parse(&raw, &LIMITS).unwrap_err();
         let paths: Vec<_> = faults.iter().map(LineFault::path).collect();
         let expected = [

@@ -7,13 +7,13 @@ use std::{
 };
 
 use async_trait::async_trait;
-use oxcart_types::{CartId, CheckoutId, UserId, Version};
+use oxcart_types::{CartFilter, CartId, CheckoutId, CheckoutState, UserId, Version};
 use service_kit::Sources;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{CartStore, CheckoutName, Cursor, Inserted, Overdue, Shelf, StoreError};
-use crate::domain::{Cart, CartState, Checkout, CheckoutState, Decided, Event, Hold, Started};
+use super::{CartStore, CheckoutName, Cursor, Inserted, Overdue, StoreError};
+use crate::domain::{Cart, Checkout, CheckoutEvent, Decided, Hold, Marked};
 
 /// Keeps carts in memory.
 pub struct MemoryStore {
@@ -32,7 +32,7 @@ struct Record {
     charge_until: OffsetDateTime,
     lease_until: OffsetDateTime,
     lease_epoch: i64,
-    events: Vec<Event>,
+    events: Vec<CheckoutEvent>,
 }
 
 impl MemoryStore {
@@ -71,9 +71,12 @@ impl Tables {
         record.filter(is_pending).ok_or(StoreError::Conflict)
     }
 
-    fn carts_of<'a>(&'a self, owner: &'a UserId, which: Shelf) -> impl Iterator<Item = &'a Cart> {
-        let is_paid = |cart: &Cart| cart.hold.state() == CartState::Paid;
-        let is_wanted = move |cart: &&Cart| is_paid(cart) == (which == Shelf::Purchased);
+    fn carts_of<'a>(
+        &'a self,
+        owner: &'a UserId,
+        filter: CartFilter,
+    ) -> impl Iterator<Item = &'a Cart> {
+        let is_wanted = move |cart: &&Cart| filter.selects(cart.hold.state());
         let first = (owner.clone(), Uuid::nil().into());
         let carts = self.carts.range(first..).map(|(_, cart)| cart);
         carts.take_while(|cart| cart.owner == *owner).filter(is_wanted)
@@ -108,7 +111,7 @@ impl CartStore for MemoryStore {
         if tables.cart(&cart.owner, cart.id).is_some() {
             return Ok(Inserted::Exists);
         }
-        let count = tables.carts_of(&cart.owner, Shelf::Unpurchased).count();
+        let count = tables.carts_of(&cart.owner, CartFilter::Unpurchased).count();
         if i64::try_from(count).unwrap_or(i64::MAX) >= max_carts {
             return Ok(Inserted::TooMany);
         }
@@ -120,7 +123,7 @@ impl CartStore for MemoryStore {
         Ok(self.tables().cart(owner, id).cloned())
     }
 
-    async fn cart_of(
+    async fn cart_of_checkout(
         &self,
         owner: &UserId,
         checkout: CheckoutId,
@@ -133,18 +136,18 @@ impl CartStore for MemoryStore {
     async fn carts(
         &self,
         owner: &UserId,
-        which: Shelf,
+        filter: CartFilter,
         after: Option<Cursor>,
         limit: i64,
     ) -> Result<Vec<Cart>, StoreError> {
         let tables = self.tables();
         let is_behind = |cart: &&Cart| after.is_none_or(|after| Cursor::from(*cart) < after);
-        let mut carts: Vec<_> = tables.carts_of(owner, which).filter(is_behind).collect();
+        let mut carts: Vec<_> = tables.carts_of(owner, filter).filter(is_behind).collect();
         carts.sort_by_key(|cart| std::cmp::Reverse(Cursor::from(*cart)));
         Ok(carts.into_iter().take(usize::try_from(limit).unwrap_or(0)).cloned().collect())
     }
 
-    async fn save_lines(&self, cart: &Cart, expected: Version) -> Result<(), StoreError> {
+    async fn save_contents(&self, cart: &Cart, expected: Version) -> Result<(), StoreError> {
         *self.tables().open_cart(&cart.owner, cart.id, expected)? = cart.clone();
         Ok(())
     }
@@ -170,13 +173,13 @@ impl CartStore for MemoryStore {
         Ok(self.tables().find(owner, name).map(|record| record.read(now)))
     }
 
-    async fn start_checkout(
+    async fn mark(
         &self,
-        started: &Started,
+        marked: &Marked,
         expected: Version,
         lease: Duration,
     ) -> Result<(), StoreError> {
-        let Started { cart, checkout, event } = started;
+        let Marked { cart, checkout, event } = marked;
         let now = self.sources.now();
         let mut tables = self.tables();
         let request = CheckoutName::Request(checkout.request.clone());
@@ -195,7 +198,7 @@ impl CartStore for MemoryStore {
         Ok(())
     }
 
-    async fn decide_checkout(&self, decided: &Decided) -> Result<(), StoreError> {
+    async fn decide(&self, decided: &Decided) -> Result<(), StoreError> {
         let Decided { cart, checkout, event } = decided;
         let mut tables = self.tables();
         let held = tables.cart(&cart.owner, cart.id).map(|cart| cart.hold);
@@ -240,7 +243,11 @@ impl CartStore for MemoryStore {
         Ok(())
     }
 
-    async fn events(&self, owner: &UserId, checkout: CheckoutId) -> Result<Vec<Event>, StoreError> {
+    async fn events(
+        &self,
+        owner: &UserId,
+        checkout: CheckoutId,
+    ) -> Result<Vec<CheckoutEvent>, StoreError> {
         let tables = self.tables();
         let record = tables.find(owner, &CheckoutName::Id(checkout));
         Ok(record.map(|record| record.events.clone()).unwrap_or_default())

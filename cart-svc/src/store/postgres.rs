@@ -7,16 +7,16 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use oxcart_types::{CartId, CheckoutId, UserId, Version};
+use oxcart_types::{CartFilter, CartId, CheckoutId, UserId, Version};
 use sqlx::{PgConnection, PgPool, Postgres as Engine, Transaction, pool::PoolConnection};
 
 use super::{
-    CartStore, CheckoutName, Cursor, Inserted, Overdue, Shelf, StoreError,
+    CartStore, CheckoutName, Cursor, Inserted, Overdue, StoreError,
     row::{self, CheckoutRow, OverdueRow},
     span_micros,
     sql::{failed, won},
 };
-use crate::domain::{Cart, Checkout, Decided, Event, Started};
+use crate::domain::{Cart, Checkout, CheckoutEvent, Decided, Marked};
 
 mod statement {
     crate::store::sql::statements!(sqlx::Postgres, sqlx::PgConnection);
@@ -125,26 +125,26 @@ impl CartStore for PostgresStore {
         statement::cart(&mut *self.acquire().await?, owner, id).await
     }
 
-    async fn cart_of(
+    async fn cart_of_checkout(
         &self,
         owner: &UserId,
         checkout: CheckoutId,
     ) -> Result<Option<Cart>, StoreError> {
-        statement::cart_of(&mut *self.acquire().await?, owner, checkout).await
+        statement::cart_of_checkout(&mut *self.acquire().await?, owner, checkout).await
     }
 
     async fn carts(
         &self,
         owner: &UserId,
-        which: Shelf,
+        filter: CartFilter,
         after: Option<Cursor>,
         limit: i64,
     ) -> Result<Vec<Cart>, StoreError> {
-        statement::carts(&mut *self.acquire().await?, owner, which, after, limit).await
+        statement::carts(&mut *self.acquire().await?, owner, filter, after, limit).await
     }
 
-    async fn save_lines(&self, cart: &Cart, expected: Version) -> Result<(), StoreError> {
-        statement::save_lines(&mut *self.acquire().await?, cart, expected).await
+    async fn save_contents(&self, cart: &Cart, expected: Version) -> Result<(), StoreError> {
+        statement::save_contents(&mut *self.acquire().await?, cart, expected).await
     }
 
     async fn delete_cart(
@@ -173,20 +173,20 @@ impl CartStore for PostgresStore {
         row.map(|row| row.into_checkout(owner)).transpose()
     }
 
-    async fn start_checkout(
+    async fn mark(
         &self,
-        started: &Started,
+        marked: &Marked,
         expected: Version,
         lease: Duration,
     ) -> Result<(), StoreError> {
         let mut on = self.begin().await?;
-        statement::freeze_cart(&mut on, &started.cart, expected).await?;
-        insert_checkout(&mut on, &started.checkout, lease).await?;
-        statement::insert_event(&mut on, &started.checkout, &started.event).await?;
+        statement::freeze_cart(&mut on, &marked.cart, expected).await?;
+        insert_checkout(&mut on, &marked.checkout, lease).await?;
+        statement::insert_event(&mut on, &marked.checkout, &marked.event).await?;
         commit(on).await
     }
 
-    async fn decide_checkout(&self, decided: &Decided) -> Result<(), StoreError> {
+    async fn decide(&self, decided: &Decided) -> Result<(), StoreError> {
         let mut on = self.begin().await?;
         statement::decide(&mut on, decided).await?;
         commit(on).await
@@ -209,7 +209,11 @@ impl CartStore for PostgresStore {
         won(done.map_err(failed)?.rows_affected())
     }
 
-    async fn events(&self, owner: &UserId, checkout: CheckoutId) -> Result<Vec<Event>, StoreError> {
+    async fn events(
+        &self,
+        owner: &UserId,
+        checkout: CheckoutId,
+    ) -> Result<Vec<CheckoutEvent>, StoreError> {
         statement::events(&mut *self.acquire().await?, owner, checkout).await
     }
 }

@@ -1,21 +1,27 @@
 //! Rows as both databases hold them, and the values of the domain that they stand for.
 
-use oxcart_types::{Line, Money, Quantity, Sku, UserId};
+use oxcart_types::{
+    CheckoutFailure, CheckoutState, Line, Money, Note, PricedLine, Quantity, Quote, Sku, UserId,
+};
+use serde::{Deserialize, Serialize};
 use service_kit::database::from_micros;
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type, types::Json};
 use uuid::Uuid;
 
 use super::{Overdue, StoreError, span_from_micros};
-use crate::domain::{
-    Cart, CartState, Checkout, CheckoutState, DeclineReason, Event, Failure, Hold, Lines,
-    PricedLine, Quote,
-};
+use crate::domain::{Cart, Checkout, CheckoutEvent, Hold, Lines};
 
-/// The contents of a cart: SKU and quantity.
-pub(super) type Items = Json<Vec<(String, i64)>>;
+/// The contents of a cart. A new optional part of a cart is a field here: no column, no statement.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Contents {
+    /// SKU and quantity of each line.
+    lines: Vec<(String, i32)>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    note: String,
+}
 
 /// The snapshot of a checkout: SKU, name, quantity, unit price in minor units.
-pub(super) type PricedItems = Json<Vec<(String, String, i64, i64)>>;
+pub(super) type PricedItems = Json<Vec<(String, String, i32, i64)>>;
 
 /// A row of `cart`, with its checkout's snapshot if it is purchased.
 pub(super) struct CartRow {
@@ -23,7 +29,7 @@ pub(super) struct CartRow {
     state: String,
     version: i64,
     checkout_id: Option<Uuid>,
-    items: Items,
+    contents: Json<Contents>,
     created_at: i64,
     updated_at: i64,
     paid_items: Option<PricedItems>,
@@ -81,9 +87,9 @@ macro_rules! from_row {
 }
 
 from_row!(CartRow {
-    cart_id, state, version, checkout_id, items, created_at, updated_at, paid_items, paid_total,
+    cart_id, state, version, checkout_id, contents, created_at, updated_at, paid_items, paid_total,
     paid_currency
-} of Uuid, String, i64, Option<Uuid>, Items, Option<PricedItems>, Option<i64>, Option<String>);
+} of Uuid, String, i64, Option<Uuid>, Json<Contents>, Option<PricedItems>, Option<i64>, Option<String>);
 
 from_row!(CheckoutRow {
     checkout_id, cart_id, request_id, fingerprint, items, total, currency, state, fail_reason,
@@ -111,20 +117,35 @@ impl CartRow {
         if paid.is_some() != matches!(hold, Hold::Paid(_)) {
             return Err(CORRUPT);
         }
-        let line = |(sku, quantity): (String, i64)| {
-            Some(Line { sku: sku.parse().ok()?, quantity: quantity.try_into().ok()? })
-        };
-        let lines: Option<Vec<Line>> = self.items.0.into_iter().map(line).collect();
+        let (lines, note) = self.contents.0.read().ok_or(CORRUPT)?;
         Ok(Cart {
             owner: owner.clone(),
             id: self.cart_id.into(),
             hold,
             version: self.version.into(),
-            lines: Lines::restore(lines.ok_or(CORRUPT)?),
+            lines,
+            note,
             created_at: from_micros(self.created_at),
             updated_at: from_micros(self.updated_at),
             paid,
         })
+    }
+}
+
+impl Contents {
+    /// The contents of `cart`, as its row holds them.
+    pub(super) fn of(cart: &Cart) -> Json<Self> {
+        let line = |line: &Line| (line.sku.to_string(), line.quantity.get());
+        let lines = cart.lines.as_slice().iter().map(line).collect();
+        Json(Self { lines, note: cart.note.to_string() })
+    }
+
+    fn read(self) -> Option<(Lines, Note)> {
+        let line = |(sku, quantity): (String, i32)| {
+            Some(Line { sku: sku.parse().ok()?, quantity: quantity.try_into().ok()? })
+        };
+        let lines: Option<Vec<Line>> = self.lines.into_iter().map(line).collect();
+        Some((Lines::restore(lines?), self.note.parse().ok()?))
     }
 }
 
@@ -151,15 +172,15 @@ impl CheckoutRow {
     }
 
     fn state(&self) -> Option<CheckoutState> {
-        let failure = match (self.fail_reason.as_deref(), self.decline_reason.as_deref()) {
-            (Some("DECLINED"), Some(word)) => Some(Failure::Declined(decline_reason(word)?)),
-            (Some("CANCELLED"), None) => Some(Failure::Cancelled),
-            (None, None) => None,
-            _ => return None,
+        let reason = self.decline_reason.as_deref().map(str::parse).transpose().ok()?;
+        let failure = match self.fail_reason.as_deref() {
+            Some(word) => Some(CheckoutFailure::from_parts(word, reason).ok()?),
+            None if reason.is_none() => None,
+            None => return None,
         };
         match (self.state.as_str(), self.payment_id.as_deref(), failure) {
             ("PENDING", None, None) => Some(CheckoutState::Pending),
-            ("PAID", Some(id), None) => Some(CheckoutState::Paid { payment: id.parse().ok()? }),
+            ("PAID", Some(id), None) => Some(CheckoutState::Paid { payment_id: id.parse().ok()? }),
             ("FAILED", None, Some(failure)) => Some(CheckoutState::Failed(failure)),
             _ => None,
         }
@@ -191,28 +212,18 @@ impl OverdueRow {
 
 impl EventRow {
     /// What the row stands for.
-    pub(super) fn into_event(self) -> Result<Event, StoreError> {
-        let read = |word: &str| {
-            let all = [CartState::Open, CartState::Pending, CartState::Paid];
-            let state = all.into_iter().find(|state| state.word() == word);
-            state.ok_or(StoreError::Corrupt { what: "event" })
-        };
+    pub(super) fn into_event(self) -> Result<CheckoutEvent, StoreError> {
+        let read = |word: &str| word.parse().map_err(|_| StoreError::Corrupt { what: "event" });
         let (from, to) = (read(&self.from_state)?, read(&self.to_state)?);
-        Ok(Event { seq: self.seq, from, to, evidence: self.evidence })
+        Ok(CheckoutEvent { seq: self.seq, from, to, evidence: self.evidence })
     }
-}
-
-/// The contents of a cart, as its row holds them.
-pub(super) fn items(lines: &Lines) -> Items {
-    let item = |line: &Line| (line.sku.to_string(), line.quantity.get());
-    Json(lines.as_slice().iter().map(item).collect())
 }
 
 /// The snapshot of a checkout, as its row holds it.
 pub(super) fn priced_items(quote: &Quote) -> PricedItems {
     let item = |line: &PricedLine| {
         let price = line.unit_price.minor_units();
-        (line.sku.to_string(), line.name.clone(), line.quantity.get(), price)
+        (line.sku.to_string(), line.name.to_string(), line.quantity.get(), price)
     };
     Json(quote.lines().iter().map(item).collect())
 }
@@ -220,8 +231,8 @@ pub(super) fn priced_items(quote: &Quote) -> PricedItems {
 fn quote(items: PricedItems, total: i64, currency: &str) -> Result<Quote, StoreError> {
     let quote = || {
         let total = Money::from_parts(currency, total).ok()?;
-        let line = |(sku, name, quantity, price): (String, String, i64, i64)| {
-            let sku = sku.parse::<Sku>().ok()?;
+        let line = |(sku, name, quantity, price): (String, String, i32, i64)| {
+            let (sku, name) = (sku.parse::<Sku>().ok()?, name.parse().ok()?);
             let quantity = Quantity::try_from(quantity).ok()?;
             let unit_price = Money::new(total.currency(), price).ok()?;
             let line_total = unit_price.checked_mul(quantity).ok()?;
@@ -233,13 +244,13 @@ fn quote(items: PricedItems, total: i64, currency: &str) -> Result<Quote, StoreE
     quote().ok_or(StoreError::Corrupt { what: "snapshot" })
 }
 
-fn decline_reason(word: &str) -> Option<DeclineReason> {
-    DeclineReason::ALL.into_iter().find(|reason| reason.word() == word)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn contents(sku: &str, quantity: i32) -> Json<Contents> {
+        Json(Contents { lines: vec![(sku.to_owned(), quantity)], note: String::new() })
+    }
 
     fn cart_row() -> CartRow {
         CartRow {
@@ -247,7 +258,7 @@ mod tests {
             state: "OPEN".to_owned(),
             version: 1,
             checkout_id: None,
-            items: Json(vec![("A".to_owned(), 1)]),
+            contents: contents("A", 1),
             created_at: 0,
             updated_at: 0,
             paid_items: None,
@@ -276,8 +287,12 @@ mod tests {
             CartRow { state: "SOLD".to_owned(), ..cart_row() },
             CartRow { state: "PENDING".to_owned(), ..cart_row() },
             CartRow { checkout_id: Some(Uuid::nil()), ..cart_row() },
-            CartRow { items: Json(vec![("A".to_owned(), 0)]), ..cart_row() },
-            CartRow { items: Json(vec![(String::new(), 1)]), ..cart_row() },
+            CartRow { contents: contents("A", 0), ..cart_row() },
+            CartRow { contents: contents("", 1), ..cart_row() },
+            CartRow {
+                contents: Json(Contents { note: "a\0b".to_owned(), ..Contents::default() }),
+                ..cart_row()
+            },
             CartRow { paid_items: None, ..paid_row() },
             CartRow { paid_total: Some(499), ..paid_row() },
             CartRow { paid_currency: Some("gbp".to_owned()), ..paid_row() },

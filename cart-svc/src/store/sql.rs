@@ -7,7 +7,7 @@ use super::StoreError;
 
 macro_rules! cart_columns {
     () => {
-        "select cart.cart_id, cart.state, cart.version, cart.checkout_id, cart.items, \
+        "select cart.cart_id, cart.state, cart.version, cart.checkout_id, cart.contents, \
          cart.created_at, cart.updated_at, checkout.items as paid_items, \
          checkout.total as paid_total, checkout.currency as paid_currency \
          from cart left join checkout on checkout.owner = cart.owner \
@@ -35,13 +35,13 @@ pub(super) const PURCHASED: &str = concat!(
      order by cart.created_at desc, cart.cart_id desc limit $4"
 );
 
-pub(super) const INSERT_CART: &str = "insert into cart (owner, cart_id, state, version, items, created_at, updated_at) \
+pub(super) const INSERT_CART: &str = "insert into cart (owner, cart_id, state, version, contents, created_at, updated_at) \
      values ($1, $2, 'OPEN', $3, $4, $5, $6) on conflict (owner, cart_id) do nothing";
 
 pub(super) const COUNT_UNPURCHASED: &str =
     "select count(*) from cart where owner = $1 and state <> 'PAID'";
 
-pub(super) const SAVE_LINES: &str = "update cart set items = $4, version = $5, updated_at = $6 \
+pub(super) const SAVE_CONTENTS: &str = "update cart set contents = $4, version = $5, updated_at = $6 \
      where owner = $1 and cart_id = $2 and version = $3 and state = 'OPEN'";
 
 pub(super) const DELETE_CART: &str =
@@ -81,15 +81,17 @@ pub(super) fn won(rows: u64) -> Result<(), StoreError> {
 /// Makes the functions for one database.
 macro_rules! statements {
     ($database:ty, $connection:ty) => {
-        use oxcart_types::{CartId, CheckoutId, UserId, Version};
+        use oxcart_types::{
+            CartFilter, CartId, CheckoutFailure, CheckoutId, CheckoutState, UserId, Version,
+        };
         use service_kit::database::micros;
         use uuid::Uuid;
 
         use crate::{
-            domain::{Cart, Checkout, CheckoutState, Decided, Event},
+            domain::{Cart, Checkout, CheckoutEvent, Decided},
             store::{
-                Cursor, Shelf, StoreError,
-                row::{self, CartRow, EventRow},
+                Cursor, StoreError,
+                row::{CartRow, Contents, EventRow},
                 sql::{self, failed, won},
             },
         };
@@ -104,7 +106,7 @@ macro_rules! statements {
             row.map_err(failed)?.map(|row| row.into_cart(owner)).transpose()
         }
 
-        pub(super) async fn cart_of(
+        pub(super) async fn cart_of_checkout(
             on: &mut $connection,
             owner: &UserId,
             checkout: CheckoutId,
@@ -117,13 +119,13 @@ macro_rules! statements {
         pub(super) async fn carts(
             on: &mut $connection,
             owner: &UserId,
-            which: Shelf,
+            filter: CartFilter,
             after: Option<Cursor>,
             limit: i64,
         ) -> Result<Vec<Cart>, StoreError> {
-            let text = match which {
-                Shelf::Unpurchased => sql::UNPURCHASED,
-                Shelf::Purchased => sql::PURCHASED,
+            let text = match filter {
+                CartFilter::Unpurchased => sql::UNPURCHASED,
+                CartFilter::Purchased => sql::PURCHASED,
             };
             let first = (i64::MAX, Uuid::max());
             let after = after.map(|last| (micros(last.created_at), last.cart.as_uuid()));
@@ -147,7 +149,7 @@ macro_rules! statements {
                 .bind(cart.owner.as_str())
                 .bind(cart.id.as_uuid())
                 .bind(cart.version.get())
-                .bind(row::items(&cart.lines))
+                .bind(Contents::of(cart))
                 .bind(micros(cart.created_at))
                 .bind(micros(cart.updated_at))
                 .execute(on)
@@ -163,16 +165,16 @@ macro_rules! statements {
             query.bind(owner.as_str()).fetch_one(on).await.map_err(failed)
         }
 
-        pub(super) async fn save_lines(
+        pub(super) async fn save_contents(
             on: &mut $connection,
             cart: &Cart,
             expected: Version,
         ) -> Result<(), StoreError> {
-            let done = sqlx::query::<$database>(sql::SAVE_LINES)
+            let done = sqlx::query::<$database>(sql::SAVE_CONTENTS)
                 .bind(cart.owner.as_str())
                 .bind(cart.id.as_uuid())
                 .bind(expected.get())
-                .bind(row::items(&cart.lines))
+                .bind(Contents::of(cart))
                 .bind(cart.version.get())
                 .bind(micros(cart.updated_at))
                 .execute(on)
@@ -231,7 +233,7 @@ macro_rules! statements {
                 .bind(cart.owner.as_str())
                 .bind(cart.id.as_uuid())
                 .bind(from.as_uuid())
-                .bind(cart.hold.state().word())
+                .bind(cart.hold.state().as_str())
                 .bind(cart.hold.checkout().map(CheckoutId::as_uuid))
                 .bind(cart.version.get())
                 .bind(micros(cart.updated_at))
@@ -246,15 +248,17 @@ macro_rules! statements {
         ) -> Result<(), StoreError> {
             let (payment, failure) = match &checkout.state {
                 CheckoutState::Pending => (None, None),
-                CheckoutState::Paid { payment } => (Some(payment.as_str()), None),
+                CheckoutState::Paid { payment_id } => (Some(payment_id.as_str()), None),
                 CheckoutState::Failed(failure) => (None, Some(*failure)),
             };
             let done = sqlx::query::<$database>(sql::DECIDE_CHECKOUT)
                 .bind(checkout.owner.as_str())
                 .bind(checkout.id.as_uuid())
-                .bind(checkout.state.word())
-                .bind(failure.map(|failure| failure.word()))
-                .bind(failure.and_then(|failure| failure.decline()).map(|reason| reason.word()))
+                .bind(checkout.state.as_str())
+                .bind(failure.map(CheckoutFailure::as_str))
+                .bind(
+                    failure.and_then(CheckoutFailure::decline_reason).map(|reason| reason.as_str()),
+                )
                 .bind(payment)
                 .bind(micros(checkout.updated_at))
                 .execute(on)
@@ -265,14 +269,14 @@ macro_rules! statements {
         pub(super) async fn insert_event(
             on: &mut $connection,
             checkout: &Checkout,
-            event: &Event,
+            event: &CheckoutEvent,
         ) -> Result<(), StoreError> {
             let done = sqlx::query::<$database>(sql::INSERT_EVENT)
                 .bind(checkout.owner.as_str())
                 .bind(checkout.id.as_uuid())
                 .bind(event.seq)
-                .bind(event.from.word())
-                .bind(event.to.word())
+                .bind(event.from.as_str())
+                .bind(event.to.as_str())
                 .bind(event.evidence.as_str())
                 .bind(micros(checkout.updated_at))
                 .execute(on)
@@ -284,7 +288,7 @@ macro_rules! statements {
             on: &mut $connection,
             owner: &UserId,
             checkout: CheckoutId,
-        ) -> Result<Vec<Event>, StoreError> {
+        ) -> Result<Vec<CheckoutEvent>, StoreError> {
             let query = sqlx::query_as::<$database, EventRow>(sql::EVENTS);
             let rows = query.bind(owner.as_str()).bind(checkout.as_uuid()).fetch_all(on).await;
             rows.map_err(failed)?.into_iter().map(EventRow::into_event).collect()

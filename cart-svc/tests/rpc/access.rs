@@ -63,7 +63,7 @@ async fn only_a_service_with_the_scope_moves_a_checkout_along() {
             assert_eq!(reason(&status), expected, "{name}");
         }
     }
-    let client = &mut shop.client.clone();
+    let client = &mut shop.checkouts.clone();
     let mark = mark_request(&cart, "r1", 100);
     for (who, expected) in [
         (shop.alice(), Reason::SignInRequired),
@@ -94,12 +94,16 @@ async fn somebody_elses_cart_is_refused_in_the_words_for_none_at_all() {
     assert_eq!(shop.read(&hers.cart_id).await, hers);
 
     let filter = CartFilter::Unpurchased.into();
-    let find = pb::FindCartsRequest { filter, ..Default::default() };
-    let found = shop.client.clone().find_carts(bob.asks(find)).await.unwrap();
+    let find = pb::ListCartsRequest { filter, ..Default::default() };
+    let found = shop.client.clone().list_carts(bob.asks(find)).await.unwrap();
     assert_eq!(found.into_inner().carts, []);
 
     // Under her cart's id he makes one of his own, and learns nothing of hers.
-    let create = pb::CreateCartRequest { cart_id: hers.cart_id.clone(), lines: Vec::new() };
+    let create = pb::CreateCartRequest {
+        cart_id: hers.cart_id.clone(),
+        lines: Vec::new(),
+        ..Default::default()
+    };
     let his = shop.client.clone().create_cart(bob.asks(create)).await.unwrap();
     assert_eq!(his.into_inner().cart.unwrap().lines, []);
     assert_eq!(shop.read(&hers.cart_id).await, hers);
@@ -114,7 +118,7 @@ async fn somebody_elses_checkout_is_refused_in_the_words_for_none_at_all() {
     let checkout = shop.mark(mark_request(&cart, "r1", 100)).await.unwrap();
     let get = |name| {
         let request = shop.user("bob").asks(pb::GetCheckoutRequest { name: Some(name) });
-        let mut client = shop.client.clone();
+        let mut client = shop.checkouts.clone();
         async move { client.get_checkout(request).await.unwrap_err() }
     };
     let absent = get(Name::RequestId("none".to_owned())).await;

@@ -12,8 +12,12 @@ use crate::shop::{Shop, fact, lines, mark_request, reason};
 async fn a_cart_is_created_once_under_the_callers_id() {
     let shop = Shop::open().await;
     let cart_id = "01890a5d-ac96-774b-bcce-b302099a8057".to_owned();
-    let create = |raw: &[(&str, i64)]| {
-        let request = pb::CreateCartRequest { cart_id: cart_id.clone(), lines: lines(raw) };
+    let create = |raw: &[(&str, i32)]| {
+        let request = pb::CreateCartRequest {
+            cart_id: cart_id.clone(),
+            lines: lines(raw),
+            ..Default::default()
+        };
         let (request, mut client) = (shop.alice().asks(request), shop.client.clone());
         async move { client.create_cart(request).await.map(|answer| answer.into_inner().cart) }
     };
@@ -124,13 +128,13 @@ async fn pages_go_through_all_carts_and_their_tokens_fit_no_other_list() {
     }
     made.reverse();
     let find = |filter: CartFilter, page_token: &str, who: &str| {
-        let request = pb::FindCartsRequest {
+        let request = pb::ListCartsRequest {
             filter: filter.into(),
             page_size: 2,
             page_token: page_token.to_owned(),
         };
         let (request, mut client) = (shop.user(who).asks(request), shop.client.clone());
-        async move { client.find_carts(request).await.map(tonic::Response::into_inner) }
+        async move { client.list_carts(request).await.map(tonic::Response::into_inner) }
     };
     let first = find(CartFilter::Unpurchased, "", "alice").await.unwrap();
     let second = find(CartFilter::Unpurchased, &first.next_page_token, "alice").await.unwrap();

@@ -8,7 +8,10 @@ use cart_svc::{
 };
 use clap::Parser as _;
 use oxcart_proto::{
-    cart::{self as pb, cart_service_client::CartServiceClient, get_checkout_request::Name},
+    cart::{
+        self as pb, cart_service_client::CartServiceClient,
+        checkout_service_client::CheckoutServiceClient, get_checkout_request::Name,
+    },
     common::{CartFilter, CheckoutFailure, Line, Money, PricedLine},
 };
 use service_kit::{
@@ -27,6 +30,7 @@ use tonic::{Request, Status};
 pub struct Shop {
     pub issuer: TestIssuer,
     pub client: CartServiceClient<Outbound>,
+    pub checkouts: CheckoutServiceClient<Outbound>,
     _stop: DropGuard,
 }
 
@@ -80,8 +84,7 @@ impl Shop {
         let shutdown = CancellationToken::new();
         let served = cart_svc::serve(config, listener, shutdown.clone(), Sources::system());
         tokio::spawn(served);
-        let client = CartServiceClient::new(channel::connect(&url).unwrap());
-        Self { issuer, client, _stop: shutdown.drop_guard() }
+        Self::at(&url, issuer, shutdown)
     }
 
     /// Serves from a database that the test keeps hold of.
@@ -92,13 +95,21 @@ impl Shop {
         let (config, sources) = (Config::parse_from(["cart-svc"]), Sources::system());
         database.migrate(&MIGRATIONS).await.unwrap();
         let store = store::open(database, sources.clone());
+        let (carts, checkouts) = cart_svc::services(&config, store, &sources);
         let server = Server::new("cart", &config.server, sources.clone())
             .authenticator(issuer.authenticator())
-            .add_service(cart_svc::service(&config, store, &sources));
+            .add_service(carts)
+            .add_service(checkouts);
         let shutdown = CancellationToken::new();
         tokio::spawn(server.serve(listener, shutdown.clone()));
-        let client = CartServiceClient::new(channel::connect(&url).unwrap());
-        Self { issuer, client, _stop: shutdown.drop_guard() }
+        Self::at(&url, issuer, shutdown)
+    }
+
+    fn at(url: &str, issuer: TestIssuer, shutdown: CancellationToken) -> Self {
+        let channel = channel::connect(url).unwrap();
+        let client = CartServiceClient::new(channel.clone());
+        let checkouts = CheckoutServiceClient::new(channel);
+        Self { issuer, client, checkouts, _stop: shutdown.drop_guard() }
     }
 
     pub fn user(&self, name: &str) -> As {
@@ -124,8 +135,12 @@ impl Shop {
     }
 
     /// A new cart of Alice's.
-    pub async fn cart(&self, raw: &[(&str, i64)]) -> pb::Cart {
-        let request = pb::CreateCartRequest { cart_id: String::new(), lines: lines(raw) };
+    pub async fn cart(&self, raw: &[(&str, i32)]) -> pb::Cart {
+        let request = pb::CreateCartRequest {
+            cart_id: String::new(),
+            lines: lines(raw),
+            ..Default::default()
+        };
         let created = self.client.clone().create_cart(self.alice().asks(request)).await.unwrap();
         created.into_inner().cart.unwrap()
     }
@@ -145,12 +160,13 @@ impl Shop {
         lines: Vec<Line>,
     ) -> Result<pb::Cart, Status> {
         let (cart_id, etag) = (cart_id.to_owned(), etag.to_owned());
-        let request = self.alice().asks(pb::UpdateCartRequest { cart_id, lines, etag });
+        let request =
+            self.alice().asks(pb::UpdateCartRequest { cart_id, lines, etag, ..Default::default() });
         Ok(self.client.clone().update_cart(request).await?.into_inner().cart.unwrap())
     }
 
     /// Sets one item of a cart of Alice's.
-    pub async fn set(&self, cart_id: &str, sku: &str, quantity: i64) -> Result<pb::Cart, Status> {
+    pub async fn set(&self, cart_id: &str, sku: &str, quantity: i32) -> Result<pb::Cart, Status> {
         let line = Some(Line { sku: sku.to_owned(), quantity });
         let request = pb::SetItemRequest { cart_id: cart_id.to_owned(), line, etag: String::new() };
         let done = self.client.clone().set_item(self.alice().asks(request)).await?;
@@ -160,7 +176,7 @@ impl Shop {
     /// Marks a cart of Alice's.
     pub async fn mark(&self, request: pb::MarkPurchasedRequest) -> Result<pb::Checkout, Status> {
         let request = self.controller_for("alice").asks(request);
-        Ok(self.client.clone().mark_purchased(request).await?.into_inner().checkout.unwrap())
+        Ok(self.checkouts.clone().mark_purchased(request).await?.into_inner().checkout.unwrap())
     }
 
     pub async fn confirm(
@@ -174,7 +190,7 @@ impl Shop {
             payment_id: "pay_1".to_owned(),
             amount: Some(amount),
         });
-        Ok(self.client.clone().confirm_purchase(request).await?.into_inner().checkout.unwrap())
+        Ok(self.checkouts.clone().confirm_purchase(request).await?.into_inner().checkout.unwrap())
     }
 
     pub async fn unmark(
@@ -189,17 +205,22 @@ impl Shop {
             failure: failure.into(),
             decline_reason,
         });
-        Ok(self.client.clone().unmark_purchased(request).await?.into_inner().checkout.unwrap())
+        Ok(self.checkouts.clone().unmark_purchased(request).await?.into_inner().checkout.unwrap())
     }
 
     /// Calls every RPC that names a cart.
     pub async fn call_carts(&self, who: &As, cart: &pb::Cart) -> Vec<(&'static str, Status)> {
-        let mut client = self.client.clone();
+        let (mut client, mut checkouts) = (self.client.clone(), self.checkouts.clone());
         let (id, etag) = (cart.cart_id.clone(), String::new());
         let line = Some(Line { sku: "A".to_owned(), quantity: 1 });
         let get = pb::GetCartRequest { cart_id: id.clone() };
         let lines = Vec::new();
-        let update = pb::UpdateCartRequest { cart_id: id.clone(), lines, etag: etag.clone() };
+        let update = pb::UpdateCartRequest {
+            cart_id: id.clone(),
+            lines,
+            etag: etag.clone(),
+            ..Default::default()
+        };
         let set = pb::SetItemRequest { cart_id: id.clone(), line, etag: etag.clone() };
         let delete = pb::DeleteCartRequest { cart_id: id, etag };
         let mark = mark_request(cart, "r-foreign", 100);
@@ -208,7 +229,7 @@ impl Shop {
             ("UpdateCart", client.update_cart(who.asks(update)).await.map(drop)),
             ("SetItem", client.set_item(who.asks(set)).await.map(drop)),
             ("DeleteCart", client.delete_cart(who.asks(delete)).await.map(drop)),
-            ("MarkPurchased", client.mark_purchased(who.asks(mark)).await.map(drop)),
+            ("MarkPurchased", checkouts.mark_purchased(who.asks(mark)).await.map(drop)),
         ]
         .map(refused)
         .into()
@@ -220,7 +241,7 @@ impl Shop {
         who: &As,
         checkout: &pb::Checkout,
     ) -> Vec<(&'static str, Status)> {
-        let mut client = self.client.clone();
+        let mut checkouts = self.checkouts.clone();
         let (owner, checkout_id) = (checkout.owner.clone(), checkout.checkout_id.clone());
         let confirm = pb::ConfirmPurchaseRequest {
             owner: owner.clone(),
@@ -233,9 +254,9 @@ impl Shop {
             pb::UnmarkPurchasedRequest { owner, checkout_id, failure, ..Default::default() };
         let lease = pb::LeaseOverdueRequest { worker: "worker".to_owned(), limit: 1 };
         [
-            ("ConfirmPurchase", client.confirm_purchase(who.asks(confirm)).await.map(drop)),
-            ("UnmarkPurchased", client.unmark_purchased(who.asks(unmark)).await.map(drop)),
-            ("LeaseOverdue", client.lease_overdue(who.asks(lease)).await.map(drop)),
+            ("ConfirmPurchase", checkouts.confirm_purchase(who.asks(confirm)).await.map(drop)),
+            ("UnmarkPurchased", checkouts.unmark_purchased(who.asks(unmark)).await.map(drop)),
+            ("LeaseOverdue", checkouts.lease_overdue(who.asks(lease)).await.map(drop)),
         ]
         .map(refused)
         .into()
@@ -243,15 +264,15 @@ impl Shop {
 
     /// Calls the RPCs that name no cart.
     pub async fn call_others(&self, who: &As) -> Vec<(&'static str, Status)> {
-        let mut client = self.client.clone();
+        let (mut client, mut checkouts) = (self.client.clone(), self.checkouts.clone());
         let filter = CartFilter::Unpurchased.into();
-        let find = pb::FindCartsRequest { filter, ..Default::default() };
+        let find = pb::ListCartsRequest { filter, ..Default::default() };
         let checkout = pb::GetCheckoutRequest { name: Some(Name::RequestId("r1".to_owned())) };
         let create = pb::CreateCartRequest::default();
         [
             ("CreateCart", client.create_cart(who.asks(create)).await.map(drop)),
-            ("FindCarts", client.find_carts(who.asks(find)).await.map(drop)),
-            ("GetCheckout", client.get_checkout(who.asks(checkout)).await.map(drop)),
+            ("ListCarts", client.list_carts(who.asks(find)).await.map(drop)),
+            ("GetCheckout", checkouts.get_checkout(who.asks(checkout)).await.map(drop)),
         ]
         .map(refused)
         .into()
@@ -264,7 +285,7 @@ fn refused((name, answer): (&'static str, Result<(), Status>)) -> (&'static str,
     (name, status)
 }
 
-pub fn lines(raw: &[(&str, i64)]) -> Vec<Line> {
+pub fn lines(raw: &[(&str, i32)]) -> Vec<Line> {
     raw.iter().map(|(sku, quantity)| Line { sku: (*sku).to_owned(), quantity: *quantity }).collect()
 }
 
@@ -280,7 +301,7 @@ pub fn mark_request(cart: &pb::Cart, request_id: &str, price: i64) -> pb::MarkPu
         description: "not kept".to_owned(),
         quantity: line.quantity,
         unit_price: Some(pence(price)),
-        line_total: Some(pence(price * line.quantity)),
+        line_total: Some(pence(price * i64::from(line.quantity))),
         unavailable: false,
     };
     pb::MarkPurchasedRequest {
@@ -289,7 +310,7 @@ pub fn mark_request(cart: &pb::Cart, request_id: &str, price: i64) -> pb::MarkPu
         cart_id: cart.cart_id.clone(),
         etag: cart.etag.clone(),
         lines: cart.lines.iter().map(priced).collect(),
-        total: Some(pence(cart.lines.iter().map(|line| price * line.quantity).sum())),
+        total: Some(pence(cart.lines.iter().map(|line| price * i64::from(line.quantity)).sum())),
     }
 }
 

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use cart_svc::{
-    app::{AppError, Carts},
+    app::{Carts, Error},
     domain::{Hold, Limits, Refused},
-    store::Shelf,
 };
-use oxcart_types::{CartId, Sku};
+use oxcart_types::{CartFilter, CartId, Note, Sku};
 use service_kit::Sources;
 use time::macros::datetime;
 use uuid::Uuid;
@@ -29,25 +28,34 @@ pub async fn a_cart_is_found_as_it_was_saved(shop: Shop) {
 
 pub async fn creating_a_cart_again_makes_no_second_one(shop: Shop) {
     let id = Some(CartId::from(shop.sources.uuid_v7()));
-    let create = |raw| shop.carts.create(shop.alice.clone(), id, lines(raw));
+    let create = |raw| shop.carts.create(shop.alice.clone(), id, lines(raw), Note::default());
     let cart = create(&[("A", 1)]).await.unwrap();
     assert_eq!(create(&[("A", 1)]).await.unwrap(), cart);
     let exists = create(&[("A", 2)]).await.unwrap_err();
-    assert!(matches!(exists, AppError::Exists { now } if *now == cart));
+    assert!(matches!(exists, Error::Exists { now } if *now == cart));
 
-    shop.carts.update(&shop.alice, cart.id, None, lines(&[])).await.unwrap();
-    let back = shop.carts.update(&shop.alice, cart.id, None, lines(&[("A", 1)])).await.unwrap();
+    shop.carts.update(&shop.alice, cart.id, None, lines(&[]), None).await.unwrap();
+    let back =
+        shop.carts.update(&shop.alice, cart.id, None, lines(&[("A", 1)]), None).await.unwrap();
     let exists = create(&[("A", 1)]).await.unwrap_err();
-    assert!(matches!(exists, AppError::Exists { now } if *now == back));
+    assert!(matches!(exists, Error::Exists { now } if *now == back));
 }
 
 pub async fn users_who_name_their_carts_alike_never_meet(shop: Shop) {
     let id = CartId::from(Uuid::from_u128(1));
     let bob = user("bob");
-    let hers = shop.carts.create(shop.alice.clone(), Some(id), lines(&[("A", 1)])).await.unwrap();
+    let hers = shop
+        .carts
+        .create(shop.alice.clone(), Some(id), lines(&[("A", 1)]), Note::default())
+        .await
+        .unwrap();
     let not_his = shop.carts.get(&bob, id).await.unwrap_err();
-    assert!(matches!(not_his, AppError::NoCart { cart } if cart == id));
-    let his = shop.carts.create(bob.clone(), Some(id), lines(&[("B", 2)])).await.unwrap();
+    assert!(matches!(not_his, Error::CartNotFound { cart } if cart == id));
+    let his = shop
+        .carts
+        .create(bob.clone(), Some(id), lines(&[("B", 2)]), Note::default())
+        .await
+        .unwrap();
 
     shop.carts.delete(&bob, id, None).await.unwrap();
     assert_eq!(shop.read(&hers).await, hers);
@@ -60,11 +68,11 @@ pub async fn a_stale_version_changes_nothing(shop: Shop) {
     let (alice, id) = (&shop.alice, old.id);
     let new = shop.carts.set_item(alice, id, seen, &sku("B"), 1.try_into().ok()).await.unwrap();
     for refused in [
-        shop.carts.update(alice, id, seen, lines(&[])).await.unwrap_err(),
+        shop.carts.update(alice, id, seen, lines(&[]), None).await.unwrap_err(),
         shop.carts.set_item(alice, id, seen, &sku("A"), None).await.unwrap_err(),
         shop.carts.delete(alice, id, seen).await.unwrap_err(),
     ] {
-        let AppError::Refused(Refused::Stale { now }) = refused else { panic!("{refused}") };
+        let Error::Refused(Refused::Stale { now }) = refused else { panic!("{refused}") };
         assert_eq!(*now, new);
     }
     assert_eq!(shop.read(&old).await, new);
@@ -78,7 +86,7 @@ pub async fn sixteen_writers_of_one_cart_lose_nothing(shop: Shop) {
             let sku = sku(&format!("S{number}"));
             loop {
                 match carts.set_item(&alice, id, None, &sku, 3.try_into().ok()).await {
-                    Err(AppError::Contended { .. }) => {}
+                    Err(Error::Contended { .. }) => {}
                     done => return done.unwrap(),
                 }
             }
@@ -96,8 +104,8 @@ pub async fn sixteen_writers_of_one_version_have_one_winner(shop: Shop) {
     let done = at_once(16, |number| {
         let (carts, alice, cart) = (shop.carts.clone(), shop.alice.clone(), cart.clone());
         async move {
-            let raw = [("A", i64::try_from(number).unwrap() + 1)];
-            carts.update(&alice, cart.id, Some(cart.version), lines(&raw)).await
+            let raw = [("A", i32::try_from(number).unwrap() + 1)];
+            carts.update(&alice, cart.id, Some(cart.version), lines(&raw), None).await
         }
     })
     .await;
@@ -107,8 +115,7 @@ pub async fn sixteen_writers_of_one_version_have_one_winner(shop: Shop) {
     assert_eq!(shop.read(&cart).await, won);
     for refused in lost {
         let refused = refused.unwrap_err();
-        let is_stale =
-            matches!(&refused, AppError::Refused(Refused::Stale { now }) if **now == won);
+        let is_stale = matches!(&refused, Error::Refused(Refused::Stale { now }) if **now == won);
         assert!(is_stale, "{refused}");
     }
 }
@@ -127,30 +134,33 @@ pub async fn the_limit_of_carts_holds_however_many_are_created_at_once(shop: Sho
     let limits = Limits { max_carts: 5, ..Limits::default() };
     let done = at_once(16, |_| {
         let (carts, alice) = (shop.carts_within(limits), shop.alice.clone());
-        async move { carts.create(alice, None, lines(&[("A", 1)])).await }
+        async move { carts.create(alice, None, lines(&[("A", 1)]), Note::default()).await }
     })
     .await;
     let made: Vec<_> = done.iter().filter_map(|answer| answer.as_ref().ok()).collect();
     let refused =
-        done.iter().filter(|answer| matches!(answer, Err(AppError::TooManyCarts { limit: 5 })));
+        done.iter().filter(|answer| matches!(answer, Err(Error::TooManyCarts { limit: 5 })));
     assert_eq!((made.len(), refused.count()), (5, 11));
 
     // A repetition is no other cart, and another user has a limit of his own.
     let carts = shop.carts_within(limits);
-    let again = carts.create(shop.alice.clone(), Some(made[0].id), lines(&[("A", 1)])).await;
+    let again = carts
+        .create(shop.alice.clone(), Some(made[0].id), lines(&[("A", 1)]), Note::default())
+        .await;
     assert_eq!(again.unwrap(), *made[0]);
-    carts.create(user("bob"), None, lines(&[])).await.unwrap();
+    carts.create(user("bob"), None, lines(&[]), Note::default()).await.unwrap();
     carts.delete(&shop.alice, made[0].id, None).await.unwrap();
-    carts.create(shop.alice.clone(), None, lines(&[])).await.unwrap();
+    carts.create(shop.alice.clone(), None, lines(&[]), Note::default()).await.unwrap();
 }
 
 pub async fn purchased_carts_do_not_count_towards_the_limit(shop: Shop) {
     let carts = shop.carts_within(Limits { max_carts: 1, ..Limits::default() });
     let (_, checkout) = shop.pending().await;
-    let refused = carts.create(shop.alice.clone(), None, lines(&[])).await.unwrap_err();
-    assert!(matches!(refused, AppError::TooManyCarts { limit: 1 }));
+    let refused =
+        carts.create(shop.alice.clone(), None, lines(&[]), Note::default()).await.unwrap_err();
+    assert!(matches!(refused, Error::TooManyCarts { limit: 1 }));
     shop.confirm(&checkout).await.unwrap();
-    carts.create(shop.alice.clone(), None, lines(&[])).await.unwrap();
+    carts.create(shop.alice.clone(), None, lines(&[]), Note::default()).await.unwrap();
 }
 
 pub async fn pages_show_every_cart_once_and_the_youngest_first(shop: Shop) {
@@ -161,15 +171,21 @@ pub async fn pages_show_every_cart_once_and_the_youngest_first(shop: Shop) {
     for number in 0..6u128 {
         // Ids fall while times rise: the order is by time.
         let id = CartId::from(Uuid::from_u128(100 - number));
-        made.push(shop.carts.create(shop.alice.clone(), Some(id), lines(&[])).await.unwrap().id);
+        made.push(
+            shop.carts
+                .create(shop.alice.clone(), Some(id), lines(&[]), Note::default())
+                .await
+                .unwrap()
+                .id,
+        );
     }
-    shop.carts.create(user("bob"), None, lines(&[])).await.unwrap();
+    shop.carts.create(user("bob"), None, lines(&[]), Note::default()).await.unwrap();
     made.reverse();
 
     let mut seen = Vec::new();
     let mut after = None;
     loop {
-        let page = shop.carts.find(&shop.alice, Shelf::Unpurchased, after, 3).await.unwrap();
+        let page = shop.carts.list(&shop.alice, CartFilter::Unpurchased, after, 3).await.unwrap();
         seen.extend(page.0.into_iter().map(|cart| cart.id));
         after = page.1;
         if after.is_none() {
@@ -177,7 +193,8 @@ pub async fn pages_show_every_cart_once_and_the_youngest_first(shop: Shop) {
         }
     }
     assert_eq!(seen, made);
-    let (bought, next) = shop.carts.find(&shop.alice, Shelf::Purchased, None, 3).await.unwrap();
+    let (bought, next) =
+        shop.carts.list(&shop.alice, CartFilter::Purchased, None, 3).await.unwrap();
     assert_eq!((bought.len(), bought[0].id, next), (1, checkout.cart, None));
     assert_eq!(bought[0].paid.as_ref(), Some(&checkout.quote));
 }
@@ -187,10 +204,10 @@ pub async fn carts_of_one_moment_are_ordered_by_id(shop: Shop) {
     let carts = Carts::new(shop.store.clone(), Limits::default(), sources);
     for number in [3, 1, 5, 2, 4] {
         let id = Some(CartId::from(Uuid::from_u128(number)));
-        carts.create(shop.alice.clone(), id, lines(&[])).await.unwrap();
+        carts.create(shop.alice.clone(), id, lines(&[]), Note::default()).await.unwrap();
     }
-    let (first, next) = carts.find(&shop.alice, Shelf::Unpurchased, None, 2).await.unwrap();
-    let (rest, end) = carts.find(&shop.alice, Shelf::Unpurchased, next, 3).await.unwrap();
+    let (first, next) = carts.list(&shop.alice, CartFilter::Unpurchased, None, 2).await.unwrap();
+    let (rest, end) = carts.list(&shop.alice, CartFilter::Unpurchased, next, 3).await.unwrap();
     let ids: Vec<_> = first.iter().chain(&rest).map(|cart| cart.id.as_uuid().as_u128()).collect();
     assert_eq!((ids, end), (vec![5, 4, 3, 2, 1], None));
 }
@@ -202,11 +219,14 @@ pub async fn a_deleted_cart_is_gone_and_a_new_one_of_that_id_is_another(shop: Sh
         shop.carts.get(&shop.alice, old.id).await.map(drop).unwrap_err(),
         shop.carts.delete(&shop.alice, old.id, None).await.unwrap_err(),
     ] {
-        assert!(matches!(gone, AppError::NoCart { .. }), "{gone}");
+        assert!(matches!(gone, Error::CartNotFound { .. }), "{gone}");
     }
-    let new = shop.carts.create(shop.alice.clone(), Some(old.id), lines(&[("A", 1)])).await;
+    let new = shop
+        .carts
+        .create(shop.alice.clone(), Some(old.id), lines(&[("A", 1)]), Note::default())
+        .await;
     let new = new.unwrap();
     assert_ne!(new.version, old.version);
     let refused = shop.carts.delete(&shop.alice, old.id, Some(old.version)).await.unwrap_err();
-    assert!(matches!(refused, AppError::Refused(Refused::Stale { .. })));
+    assert!(matches!(refused, Error::Refused(Refused::Stale { .. })));
 }

@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use cart_svc::{
     app::{Checkouts, Timing},
-    domain::{Checkout, Failure},
+    domain::Checkout,
     store::{CheckoutName, Overdue, StoreError},
 };
+use oxcart_types::CheckoutFailure;
 
-use crate::shop::{Shop, at_once, order};
+use crate::shop::{Shop, at_once, mark_command};
 
 /// Everything is overdue as soon as the clock moves.
 fn impatient(shop: &Shop) -> Checkouts {
@@ -17,7 +18,7 @@ fn impatient(shop: &Shop) -> Checkouts {
 
 async fn start(shop: &Shop, checkouts: &Checkouts, request: &str) -> Checkout {
     let cart = shop.cart(&[("A", 1)]).await;
-    checkouts.start(&shop.alice, &order(&cart, request)).await.unwrap()
+    checkouts.mark(&shop.alice, &mark_command(&cart, request)).await.unwrap()
 }
 
 /// The overdue checkouts, as soon as there are `count`.
@@ -57,7 +58,7 @@ pub async fn a_young_or_decided_checkout_is_not_handed_out(shop: Shop) {
     let decided = start(&shop, &checkouts, "r1").await;
     let pending = start(&shop, &checkouts, "r2").await;
     let failed = overdue(&shop, 2).await.into_iter().find(|one| one.checkout == decided.id);
-    checkouts.fail(&shop.alice, decided.id, Failure::Cancelled).await.unwrap();
+    checkouts.unmark(&shop.alice, decided.id, CheckoutFailure::Cancelled).await.unwrap();
 
     let leased = shop.checkouts.lease_overdue("worker", 100).await.unwrap();
     assert_eq!(leased.iter().map(|one| one.id).collect::<Vec<_>>(), [pending.id]);
@@ -84,14 +85,14 @@ pub async fn a_lease_that_was_read_before_another_is_void(shop: Shop) {
 
 pub async fn the_most_overdue_are_handed_out_first(shop: Shop) {
     let checkouts = impatient(&shop);
-    let mut started = Vec::new();
+    let mut marked = Vec::new();
     for number in 0..12 {
-        started.push(start(&shop, &checkouts, &format!("r{number}")).await.id);
+        marked.push(start(&shop, &checkouts, &format!("r{number}")).await.id);
     }
     overdue(&shop, 12).await;
     let leased = shop.checkouts.lease_overdue("worker", 2).await.unwrap();
     let places: Vec<_> =
-        leased.iter().map(|one| started.iter().position(|id| *id == one.id).unwrap()).collect();
+        leased.iter().map(|one| marked.iter().position(|id| *id == one.id).unwrap()).collect();
     assert_eq!(places.len(), 2);
     // Any two of the four times two that are overdue the longest, in order.
     assert!(places[0] < places[1] && places[1] < 8, "{places:?}");

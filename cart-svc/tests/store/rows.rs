@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cart_svc::{
-    app::{AppError, Timing},
+    app::{Error, Timing},
     store::StoreError,
 };
 use service_kit::{
@@ -11,7 +11,7 @@ use service_kit::{
     testing,
 };
 
-use crate::shop::{Shop, lines, order};
+use crate::shop::{Shop, lines, mark_command};
 
 /// Takes the owner's name away from one of two overdue checkouts.
 const SPOIL: &str = "update checkout set owner = '' where request_id = 'spoiled'";
@@ -26,7 +26,7 @@ async fn a_checkout_that_cannot_be_read_keeps_no_other_from_being_handed_out() {
         let checkouts = shop.checkouts_in(now);
         for request in ["spoiled", "good"] {
             let cart = shop.cart(&[("A", 1)]).await;
-            checkouts.start(&shop.alice, &order(&cart, request)).await.unwrap();
+            checkouts.mark(&shop.alice, &mark_command(&cart, request)).await.unwrap();
         }
         match &database {
             Database::Sqlite(sqlite) => {
@@ -52,10 +52,10 @@ async fn a_row_that_stays_locked_is_not_available_for_now() {
     let mut held = pool.begin().await.unwrap();
     sqlx::query("select 1 from cart for update").execute(&mut *held).await.unwrap();
 
-    let refused = shop.carts.update(&shop.alice, cart.id, None, lines(&[])).await.unwrap_err();
-    let is_passing =
-        matches!(refused, AppError::Store(StoreError::Database(Failure::Unavailable(_))));
+    let refused =
+        shop.carts.update(&shop.alice, cart.id, None, lines(&[]), None).await.unwrap_err();
+    let is_passing = matches!(refused, Error::Store(StoreError::Database(Failure::Unavailable(_))));
     assert!(is_passing, "{refused:?}");
     held.rollback().await.unwrap();
-    shop.carts.update(&shop.alice, cart.id, None, lines(&[])).await.unwrap();
+    shop.carts.update(&shop.alice, cart.id, None, lines(&[]), None).await.unwrap();
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use cart_svc::{
-    app::{AppError, Carts, Checkouts, Timing},
-    domain::{Cart, Checkout, Fingerprint, Limits, Lines, Order, PricedLine, Quote},
+    app::{Carts, Checkouts, Error, Timing},
+    domain::{Cart, Checkout, Limits, Lines, MarkCommand},
     store::{self, CartStore, MIGRATIONS},
 };
-use oxcart_types::{Line, Money, UserId};
+use oxcart_types::{Fingerprint, Line, Money, Note, PricedLine, Quote, UserId};
 use service_kit::{Sources, database::Database, testing};
 use tempfile::TempDir;
 
@@ -56,15 +56,16 @@ impl Shop {
     }
 
     /// A new cart of Alice's.
-    pub async fn cart(&self, raw: &[(&str, i64)]) -> Cart {
-        self.carts.create(self.alice.clone(), None, lines(raw)).await.unwrap()
+    pub async fn cart(&self, raw: &[(&str, i32)]) -> Cart {
+        self.carts.create(self.alice.clone(), None, lines(raw), Note::default()).await.unwrap()
     }
 
     /// A cart of Alice's, and its pending checkout.
     pub async fn pending(&self) -> (Cart, Checkout) {
         let cart = self.cart(&[("A", 2)]).await;
         let request = format!("r-{}", cart.id);
-        let checkout = self.checkouts.start(&self.alice, &order(&cart, &request)).await.unwrap();
+        let checkout =
+            self.checkouts.mark(&self.alice, &mark_command(&cart, &request)).await.unwrap();
         (self.read(&cart).await, checkout)
     }
 
@@ -74,7 +75,7 @@ impl Shop {
     }
 
     /// Confirms a checkout of Alice's.
-    pub async fn confirm(&self, checkout: &Checkout) -> Result<Checkout, AppError> {
+    pub async fn confirm(&self, checkout: &Checkout) -> Result<Checkout, Error> {
         let payment = "pay_1".parse().unwrap();
         let total = checkout.quote.total();
         self.checkouts.confirm(&self.alice, checkout.id, &payment, total).await
@@ -85,27 +86,27 @@ pub fn user(name: &str) -> UserId {
     name.parse().unwrap()
 }
 
-pub fn lines(raw: &[(&str, i64)]) -> Lines {
+pub fn lines(raw: &[(&str, i32)]) -> Lines {
     Lines::parse(raw, &Limits::default()).unwrap()
 }
 
-/// An order for all of a cart, at 2.50 a piece.
-pub fn order(cart: &Cart, request: &str) -> Order {
+/// Marks all of a cart, at 2.50 a piece.
+pub fn mark_command(cart: &Cart, request: &str) -> MarkCommand {
     let gbp = |minor_units| Money::from_parts("GBP", minor_units).unwrap();
     let priced = |line: &Line| PricedLine {
         sku: line.sku.clone(),
-        name: format!("{} “quoted” £", line.sku),
+        name: format!("{} “quoted” £", line.sku).parse().unwrap(),
         quantity: line.quantity,
         unit_price: gbp(250),
-        line_total: gbp(250 * line.quantity.get()),
+        line_total: gbp(250 * i64::from(line.quantity.get())),
     };
     let lines: Vec<_> = cart.lines.as_slice().iter().map(priced).collect();
     let total = gbp(lines.iter().map(|line| line.line_total.minor_units()).sum());
-    Order {
+    MarkCommand {
         request: request.parse().unwrap(),
         fingerprint: Fingerprint::try_from([7; 32].as_slice()).unwrap(),
         cart: cart.id,
-        seen: cart.version,
+        expected_version: cart.version,
         quote: Quote::new(lines, total).unwrap(),
     }
 }

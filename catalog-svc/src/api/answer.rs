@@ -1,6 +1,6 @@
 //! To the wire: items, counts, cursors and errors.
 
-use oxcart_proto::{catalog as pb, common};
+use oxcart_proto::catalog as pb;
 use service_kit::{
     Reason,
     error::{self, Refusal},
@@ -9,32 +9,10 @@ use tonic::Status;
 
 use crate::{
     app::{CatalogError, Descriptions, Saved, StoreError},
-    domain::{
-        import::BadFile,
-        item::{Item, Price},
-        search::Match,
-    },
+    domain::{import::BadFile, search::Match},
 };
 
 const STORE_FAILED: &str = "the catalogue store failed";
-
-impl From<Item> for common::Item {
-    fn from(item: Item) -> Self {
-        Self {
-            sku: item.sku.to_string(),
-            name: item.name.as_str().to_owned(),
-            description: item.description.as_str().to_owned(),
-            price: Some(item.price.into()),
-        }
-    }
-}
-
-impl From<Price> for common::Money {
-    fn from(price: Price) -> Self {
-        let money = price.money();
-        Self { currency_code: money.currency().code().to_owned(), minor_units: money.minor_units() }
-    }
-}
 
 impl From<Descriptions> for pb::GetDescriptionsResponse {
     fn from(descriptions: Descriptions) -> Self {

@@ -1,14 +1,11 @@
 //! From the wire: every bad field of a request in one answer.
 
-use oxcart_proto::{catalog as pb, common};
-use oxcart_types::{Money, MoneyError, Sku};
+use oxcart_proto::catalog as pb;
+use oxcart_types::{Item, Sku};
 use service_kit::{error::BadFields, page::Page};
 use tonic::Status;
 
-use crate::domain::{
-    item::{Item, Price},
-    search::{Place, Query},
-};
+use crate::domain::search::{Place, Query};
 
 /// The most SKUs that one call looks up.
 const MAX_SKUS: usize = 1_000;
@@ -38,34 +35,10 @@ pub(super) fn sku(request: &pb::DeleteItemRequest) -> Result<Sku, Status> {
     sku.ok_or_else(|| bad.into_status())
 }
 
-pub(super) fn item(request: pb::UpsertItemRequest) -> Result<Item, Status> {
+pub(super) fn item(request: &pb::UpsertItemRequest) -> Result<Item, Status> {
     let mut bad = BadFields::default();
-    let item = match request.item {
-        Some(item) => read_item(&item, &mut bad),
-        None => bad.take("item", Err("must be set")),
-    };
-    item.ok_or_else(|| bad.into_status())
-}
-
-fn read_item(item: &common::Item, bad: &mut BadFields) -> Option<Item> {
-    let sku = bad.take("item.sku", item.sku.parse());
-    let name = bad.take("item.name", item.name.parse());
-    let description = bad.take("item.description", item.description.parse());
-    let price = match &item.price {
-        Some(price) => read_price(price, bad),
-        None => bad.take("item.price", Err("must be set")),
-    };
-    Some(Item { sku: sku?, name: name?, description: description?, price: price? })
-}
-
-fn read_price(price: &common::Money, bad: &mut BadFields) -> Option<Price> {
-    let field = |error: &MoneyError| match error {
-        MoneyError::UnknownCurrency => "item.price.currency_code",
-        _ => "item.price.minor_units",
-    };
-    let money = Money::from_parts(&price.currency_code, price.minor_units);
-    let money = money.map_err(|error| bad.push(field(&error), error)).ok()?;
-    bad.take("item.price.minor_units", Price::try_from(money))
+    let item = bad.item("item", request.item.as_ref());
+    bad.finish(item)
 }
 
 /// A request for a page of all items.
@@ -132,6 +105,8 @@ fn read_place(cursor: &str) -> Option<Place> {
 
 #[cfg(test)]
 mod tests {
+    use oxcart_types::Money;
+
     use super::*;
     use crate::{api::answer::cursor, domain::search::Match};
 

@@ -8,7 +8,7 @@ mod row;
 
 use std::collections::HashMap;
 
-use oxcart_types::{Currency, Money, Sku};
+use oxcart_types::{Currency, Item, Money, Price, Sku};
 
 use self::{
     header::{Column, Header},
@@ -16,7 +16,7 @@ use self::{
 };
 use crate::domain::{
     csv::{self, Record},
-    item::{Item, ItemSet, Price},
+    item::ItemSet,
 };
 
 pub use self::bad_file::{BadField, BadFile, MAX_LISTED_ROWS, Reason};

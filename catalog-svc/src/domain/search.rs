@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use oxcart_types::Sku;
 
-use crate::domain::item::Item;
+use oxcart_types::Item;
 
 /// The longest [`Query`], in characters.
 pub const MAX_QUERY_CHARS: usize = 200;

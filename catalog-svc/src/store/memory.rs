@@ -7,11 +7,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use oxcart_types::Sku;
+use oxcart_types::{Item, Sku};
 
 use super::{CatalogStore, Saved, StoreError};
 use crate::domain::{
-    item::{Item, ItemSet},
+    item::ItemSet,
     search::{Match, Place, Query},
 };
 

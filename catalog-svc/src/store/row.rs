@@ -5,15 +5,12 @@
 
 use std::fmt::Write as _;
 
-use oxcart_types::Money;
+use oxcart_types::{Item, Money};
 use serde_json::{Value, json};
 use service_kit::database::{Dialect, Row};
 
 use super::StoreError;
-use crate::domain::{
-    item::Item,
-    search::{self, Query},
-};
+use crate::domain::search::{self, Query};
 
 /// An item from the columns of `item`.
 pub(super) fn item(row: &Row) -> Result<Item, StoreError> {

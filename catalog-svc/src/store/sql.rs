@@ -7,12 +7,12 @@
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use oxcart_types::Sku;
+use oxcart_types::{Item, Sku};
 use service_kit::database::{Dialect, Json, Row, Sql, SqlDatabase, Transaction};
 
 use super::{CatalogStore, Saved, StoreError, row};
 use crate::domain::{
-    item::{Item, ItemSet},
+    item::ItemSet,
     search::{Match, NAME_WEIGHT, Place, Query},
 };
 

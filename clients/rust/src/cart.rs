@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// So many pieces of one item.
-pub fn line(sku: impl Into<String>, quantity: i64) -> Line {
+pub fn line(sku: impl Into<String>, quantity: i32) -> Line {
     Line { sku: sku.into(), quantity }
 }
 
@@ -25,23 +25,34 @@ pub fn line(sku: impl Into<String>, quantity: i64) -> Line {
 pub struct Contents {
     /// The items, in this order.
     pub lines: Vec<Line>,
+    /// What the shopper writes on the cart, such as a gift message: at most 500 characters. `None`
+    /// leaves the note of a cart as it is; an empty text removes it.
+    pub note: Option<String>,
+}
+
+impl Contents {
+    /// The same lines, with this note.
+    #[must_use]
+    pub fn with_note(self, note: impl Into<String>) -> Self {
+        Self { note: Some(note.into()), ..self }
+    }
 }
 
 impl From<Vec<Line>> for Contents {
     fn from(lines: Vec<Line>) -> Self {
-        Self { lines }
+        Self { lines, note: None }
     }
 }
 
 impl<const N: usize> From<[Line; N]> for Contents {
     fn from(lines: [Line; N]) -> Self {
-        Self { lines: lines.into() }
+        Self { lines: lines.into(), note: None }
     }
 }
 
 impl FromIterator<Line> for Contents {
     fn from_iter<I: IntoIterator<Item = Line>>(lines: I) -> Self {
-        Self { lines: lines.into_iter().collect() }
+        Self { lines: lines.into_iter().collect(), note: None }
     }
 }
 
@@ -102,8 +113,9 @@ impl Shopper {
         contents: impl Into<Contents>,
     ) -> Result<Cart, Error> {
         let method = "CreateCart";
-        let Contents { lines } = contents.into();
-        let message = CreateCartRequest { cart_id: cart_id.into(), lines };
+        let Contents { lines, note } = contents.into();
+        let note = note.unwrap_or_default();
+        let message = CreateCartRequest { cart_id: cart_id.into(), lines, note };
         let answer = self.caller.repeat(method, message, |mut store, request| async move {
             store.create_cart(request).await
         });
@@ -119,12 +131,14 @@ impl Shopper {
         cart: impl Into<CartRef>,
         contents: impl Into<Contents>,
     ) -> Result<Cart, Error> {
-        let (cart, Contents { lines }) = (cart.into(), contents.into());
+        let (cart, Contents { lines, note }) = (cart.into(), contents.into());
         let CartRef { cart_id, etag } = cart.clone();
-        let message = UpdateCartRequest { cart_id, lines: lines.clone(), etag };
+        let message = UpdateCartRequest { cart_id, lines: lines.clone(), etag, note: note.clone() };
         let wanted: BTreeMap<_, _> =
             lines.iter().map(|line| (line.sku.as_str(), line.quantity)).collect();
-        let is_as_wanted = |cart: &Cart| quantities(cart) == wanted;
+        let is_as_wanted = |cart: &Cart| {
+            quantities(cart) == wanted && note.as_ref().is_none_or(|note| *note == cart.note)
+        };
         let send = |mut store: Store, request| async move {
             let answer = store.update_cart(request).await?;
             Ok(answer.map(|answer| answer.cart))
@@ -226,7 +240,7 @@ impl Shopper {
     }
 }
 
-fn quantities(cart: &Cart) -> BTreeMap<&str, i64> {
+fn quantities(cart: &Cart) -> BTreeMap<&str, i32> {
     cart.lines.iter().map(|line| (line.sku.as_str(), line.quantity)).collect()
 }
 

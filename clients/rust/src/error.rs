@@ -4,9 +4,9 @@
 use std::{collections::HashMap, error::Error as StdError, fmt, iter, sync::Arc, time::Duration};
 
 use oxcart_proto::{
+    DOMAIN,
     common::{ErrorReason, Money},
     controller::Cart,
-    reason::DOMAIN,
 };
 use prost::{Message, Name};
 use tonic::{Code, Status, TimeoutExpired};

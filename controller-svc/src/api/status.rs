@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oxcart_proto::controller as pb;
+use oxcart_proto::common;
 use oxcart_types::MAX_AMOUNT;
 use service_kit::{
     Reason,
@@ -10,45 +10,46 @@ use service_kit::{
 };
 use tonic::Status;
 
+use super::response;
 use crate::{
-    app::AppError,
-    clients::{CallError, Refused, money_to_wire},
+    app::Error,
+    clients::{CallError, Refused},
     domain::cart::PricingError,
 };
 
 /// When a client tries again that was shed.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
-impl From<AppError> for Status {
-    fn from(failure: AppError) -> Self {
+impl From<Error> for Status {
+    fn from(failure: Error) -> Self {
         let message = failure.to_string();
         match failure {
-            AppError::ItemsUnknown { items } => {
+            Error::ItemsUnknown { items } => {
                 let refusal = Refusal::new(Reason::ItemUnknown, message);
                 let name = |refusal: Refusal, (field, sku): (String, _)| {
                     refusal.field(field, format!("{sku} is not for sale"))
                 };
                 items.into_iter().fold(refusal, name).into()
             }
-            AppError::Pricing(error) => pricing(error),
-            AppError::PriceChanged { total } => {
-                Refusal::new(Reason::PriceChanged, message).detail(&money_to_wire(total)).into()
+            Error::Pricing(error) => pricing(error),
+            Error::PriceChanged { total } => Refusal::new(Reason::PriceChanged, message)
+                .detail(&common::Money::from(total))
+                .into(),
+            Error::CartClosed { state } => {
+                Refusal::new(Reason::CartClosed, message).with("state", state).into()
             }
-            AppError::CartClosed { state } => {
-                Refusal::new(Reason::CartClosed, message).with("state", state.word()).into()
-            }
-            AppError::Conflict { conflict, cart } => {
-                let cart = pb::Cart::from(*cart);
+            Error::Conflict { conflict, cart } => {
+                let cart = response::cart(*cart);
                 let refusal = Refusal::new(conflict.reason(), message);
                 refusal.with("etag", &cart.etag).detail(&cart).into()
             }
-            AppError::RequestIdReused => Refusal::new(Reason::RequestIdReused, message)
+            Error::RequestIdReused => Refusal::new(Reason::RequestIdReused, message)
                 .field("request_id", "was used before with another cart, total or payment token")
                 .into(),
-            AppError::Overloaded { .. } => {
+            Error::Overloaded { .. } => {
                 Refusal::new(Reason::Overloaded, message).retry_after(TRY_AGAIN).into()
             }
-            AppError::Call(error) => call(&error),
+            Error::Call(error) => call(&error),
         }
     }
 }
@@ -97,7 +98,7 @@ fn passed_on(refused: &Refused) -> Option<Status> {
         | Reason::CurrencyMixed
         | Reason::CartNotFound
         | Reason::CartClosed
-        // With the cart in the details they are an `AppError::Conflict`. These came without: the
+        // With the cart in the details they are an `Error::Conflict`. These came without: the
         // cart is too large for a header, and `detail_omitted` says so.
         | Reason::CartStale
         | Reason::CartExists

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use oxcart_types::{CartId, Line, Quantity, Sku, Version};
+use oxcart_types::{CartFilter, CartId, Line, Note, Quantity, Sku, Version};
 use service_kit::Reason;
 
-use super::{AppError, prices::Prices};
+use super::{Error, prices::Prices};
 use crate::{
-    clients::{CallError, CartClient, CartFilter, PageRequest, Paged, Shopper},
+    clients::{CallError, CartClient, PageRequest, Paged, Shopper},
     domain::{
         cart::{self, Cart, PricedCart},
         item::Items,
@@ -31,12 +31,8 @@ impl Carts {
     /// A cart as it is kept, with the items it holds.
     ///
     /// # Errors
-    /// [`AppError::Call`].
-    pub(super) async fn load(
-        &self,
-        shopper: &Shopper,
-        id: CartId,
-    ) -> Result<(Cart, Items), AppError> {
+    /// [`Error::Call`].
+    pub(super) async fn load(&self, shopper: &Shopper, id: CartId) -> Result<(Cart, Items), Error> {
         let cart = self.carts.get(shopper, id).await?;
         let items = self.prices.items(cart.lines.iter().map(|line| &line.sku)).await?;
         Ok((cart, items))
@@ -50,8 +46,8 @@ impl Carts {
     /// A cart.
     ///
     /// # Errors
-    /// [`AppError::Call`].
-    pub async fn get(&self, shopper: &Shopper, id: CartId) -> Result<PricedCart, AppError> {
+    /// [`Error::Call`].
+    pub async fn get(&self, shopper: &Shopper, id: CartId) -> Result<PricedCart, Error> {
         let cart = self.carts.get(shopper, id).await?;
         Ok(self.prices.price(cart).await?)
     }
@@ -59,14 +55,14 @@ impl Carts {
     /// A page of carts.
     ///
     /// # Errors
-    /// [`AppError::Call`].
+    /// [`Error::Call`].
     pub async fn list(
         &self,
         shopper: &Shopper,
         filter: CartFilter,
         page: &PageRequest,
-    ) -> Result<Paged<PricedCart>, AppError> {
-        let found = self.carts.find(shopper, filter, page).await?;
+    ) -> Result<Paged<PricedCart>, Error> {
+        let found = self.carts.list(shopper, filter, page).await?;
         let entries = self.prices.price_all(found.entries, []).await?;
         Ok(Paged { entries, next_page_token: found.next_page_token })
     }
@@ -74,20 +70,21 @@ impl Carts {
     /// Creates a cart.
     ///
     /// # Errors
-    /// [`AppError::ItemsUnknown`], [`AppError::Pricing`], [`AppError::Conflict`],
-    /// [`AppError::Call`].
+    /// [`Error::ItemsUnknown`], [`Error::Pricing`], [`Error::Conflict`],
+    /// [`Error::Call`].
     pub async fn create(
         &self,
         shopper: &Shopper,
         id: Option<CartId>,
         lines: &[Line],
-    ) -> Result<PricedCart, AppError> {
+        note: &Note,
+    ) -> Result<PricedCart, Error> {
         let items = self.check(shopper, id, lines).await?;
-        let created = self.carts.create(shopper, id, lines).await;
+        let created = self.carts.create(shopper, id, lines, note).await;
         self.answer(created, items).await
     }
 
-    /// Replaces what a cart holds.
+    /// Replaces the lines of a cart, and its note if there is another one.
     ///
     /// # Errors
     /// As [`Self::create`].
@@ -96,10 +93,11 @@ impl Carts {
         shopper: &Shopper,
         id: CartId,
         lines: &[Line],
-        seen: Option<Version>,
-    ) -> Result<PricedCart, AppError> {
+        note: Option<&Note>,
+        expected_version: Option<Version>,
+    ) -> Result<PricedCart, Error> {
         let items = self.check(shopper, Some(id), lines).await?;
-        let updated = self.carts.update(shopper, id, lines, seen).await;
+        let updated = self.carts.update(shopper, id, lines, note, expected_version).await;
         self.answer(updated, items).await
     }
 
@@ -113,28 +111,28 @@ impl Carts {
         id: CartId,
         sku: &Sku,
         quantity: Option<Quantity>,
-        seen: Option<Version>,
-    ) -> Result<PricedCart, AppError> {
+        expected_version: Option<Version>,
+    ) -> Result<PricedCart, Error> {
         let items = match quantity {
             None => Items::default(),
             Some(quantity) => self.check_line(shopper, id, sku, quantity).await?,
         };
         let pieces = quantity.map_or(0, Quantity::get);
-        let changed = self.carts.set_item(shopper, id, sku, pieces, seen).await;
+        let changed = self.carts.set_item(shopper, id, sku, pieces, expected_version).await;
         self.answer(changed, items).await
     }
 
     /// Deletes a cart.
     ///
     /// # Errors
-    /// [`AppError::Conflict`], [`AppError::Call`].
+    /// [`Error::Conflict`], [`Error::Call`].
     pub async fn delete(
         &self,
         shopper: &Shopper,
         id: CartId,
-        seen: Option<Version>,
-    ) -> Result<(), AppError> {
-        match self.carts.delete(shopper, id, seen).await {
+        expected_version: Option<Version>,
+    ) -> Result<(), Error> {
+        match self.carts.delete(shopper, id, expected_version).await {
             Ok(()) => Ok(()),
             Err(error) => Err(self.prices.price_conflict(error).await),
         }
@@ -148,7 +146,7 @@ impl Carts {
         shopper: &Shopper,
         id: Option<CartId>,
         lines: &[Line],
-    ) -> Result<Items, AppError> {
+    ) -> Result<Items, Error> {
         let items = self.prices.items(lines.iter().map(|line| &line.sku)).await?;
         let mut unknown: Vec<(String, Sku)> = lines
             .iter()
@@ -161,14 +159,14 @@ impl Carts {
             unknown.retain(|(_, sku)| !held.as_ref().is_some_and(|cart| cart.holds(sku)));
         }
         if !unknown.is_empty() {
-            return Err(AppError::ItemsUnknown { items: unknown });
+            return Err(Error::ItemsUnknown { items: unknown });
         }
         cart::total(&cart::price_lines(lines, &items))?;
         Ok(items)
     }
 
     /// A cart that may not be there: a client names the cart that it creates.
-    async fn existing(&self, shopper: &Shopper, id: CartId) -> Result<Option<Cart>, AppError> {
+    async fn existing(&self, shopper: &Shopper, id: CartId) -> Result<Option<Cart>, Error> {
         match self.carts.get(shopper, id).await {
             Ok(cart) => Ok(Some(cart)),
             Err(error) if error.reason() == Some(Reason::CartNotFound) => Ok(None),
@@ -182,12 +180,12 @@ impl Carts {
         id: CartId,
         sku: &Sku,
         quantity: Quantity,
-    ) -> Result<Items, AppError> {
+    ) -> Result<Items, Error> {
         let cart = self.carts.get(shopper, id).await?;
         let lines = cart.lines_with(sku, quantity);
         let items = self.prices.items(lines.iter().map(|line| &line.sku)).await?;
         if items.get(sku).is_none() && !cart.holds(sku) {
-            return Err(AppError::ItemsUnknown { items: vec![("line.sku".into(), sku.clone())] });
+            return Err(Error::ItemsUnknown { items: vec![("line.sku".into(), sku.clone())] });
         }
         cart::total(&cart::price_lines(&lines, &items))?;
         Ok(items)
@@ -198,7 +196,7 @@ impl Carts {
         &self,
         changed: Result<Cart, CallError>,
         items: Items,
-    ) -> Result<PricedCart, AppError> {
+    ) -> Result<PricedCart, Error> {
         match changed {
             Err(error) => Err(self.prices.price_conflict(error).await),
             Ok(cart) if cart.lines.iter().all(|line| items.get(&line.sku).is_some()) => {

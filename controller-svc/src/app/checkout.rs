@@ -8,20 +8,20 @@ mod watch;
 
 use std::{sync::Arc, time::Duration};
 
-use oxcart_types::{CartId, Money, RequestId, Version};
+use oxcart_types::{CartId, CartState, Fingerprint, Money, RequestId, Version};
 use service_kit::{Reason, deadline};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 pub use driver::{Driver, Pace, Run};
 pub use watch::Watch;
 
-use super::{AppError, carts::Carts, error::Conflict};
+use super::{Error, carts::Carts, error::Conflict};
 use crate::{
     clients::{CartClient, CheckoutName, Mark, PaymentToken, Shopper},
     domain::{
-        cart::{self, Cart, CartState},
+        cart::{self, Cart},
         checkout::Checkout,
-        fingerprint::Fingerprint,
+        fingerprint::fingerprint,
     },
 };
 
@@ -38,8 +38,8 @@ pub struct Purchase {
     pub request: RequestId,
     /// The cart.
     pub cart: CartId,
-    /// The version that the client has seen; none to take whatever is there.
-    pub seen: Option<Version>,
+    /// The version that the client has read; none to take whatever is there.
+    pub expected_version: Option<Version>,
     /// The total that the client has seen; none to pay whatever it costs.
     pub expected_total: Option<Money>,
     /// Whose money.
@@ -48,7 +48,7 @@ pub struct Purchase {
 
 impl Purchase {
     fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(self.cart, self.expected_total, &self.token.0)
+        fingerprint(self.cart, self.expected_total, &self.token.0)
     }
 }
 
@@ -83,21 +83,17 @@ impl Checkouts {
     /// outcome, or with a pending checkout when the time for waiting is over.
     ///
     /// # Errors
-    /// Any [`AppError`].
-    pub async fn purchase(
-        &self,
-        shopper: &Shopper,
-        purchase: Purchase,
-    ) -> Result<Checkout, AppError> {
+    /// Any [`Error`].
+    pub async fn purchase(&self, shopper: &Shopper, purchase: Purchase) -> Result<Checkout, Error> {
         let began = Instant::now();
         let permit = self.driver.permit();
         let read = match (self.find(shopper, &purchase.request).await?, &permit) {
             (Some(read), _) => read,
-            (None, None) => return Err(AppError::Overloaded { what: "checkouts" }),
+            (None, None) => return Err(Error::Overloaded { what: "checkouts" }),
             (None, Some(_)) => self.start(shopper, &purchase).await?,
         };
         if read.checkout.fingerprint != purchase.fingerprint() {
-            return Err(AppError::RequestIdReused);
+            return Err(Error::RequestIdReused);
         }
         match permit {
             Some(permit) if !read.checkout.is_decided() => {
@@ -112,20 +108,20 @@ impl Checkouts {
     /// A checkout.
     ///
     /// # Errors
-    /// [`AppError::Call`].
-    pub async fn get(&self, shopper: &Shopper, name: &CheckoutName) -> Result<Checkout, AppError> {
+    /// [`Error::Call`].
+    pub async fn get(&self, shopper: &Shopper, name: &CheckoutName) -> Result<Checkout, Error> {
         Ok(self.records.checkout(shopper, name).await?)
     }
 
     /// A checkout now, and whenever it changes.
     ///
     /// # Errors
-    /// [`AppError::Call`], [`AppError::Overloaded`].
-    pub async fn watch(&self, shopper: Shopper, name: CheckoutName) -> Result<Watch, AppError> {
+    /// [`Error::Call`], [`Error::Overloaded`].
+    pub async fn watch(&self, shopper: Shopper, name: CheckoutName) -> Result<Watch, Error> {
         Watch::start(self.records.clone(), &self.driver, shopper, name).await
     }
 
-    async fn find(&self, shopper: &Shopper, request: &RequestId) -> Result<Option<Read>, AppError> {
+    async fn find(&self, shopper: &Shopper, request: &RequestId) -> Result<Option<Read>, Error> {
         let at = Instant::now();
         let name = CheckoutName::Request(request.clone());
         match self.records.checkout(shopper, &name).await {
@@ -137,7 +133,7 @@ impl Checkouts {
 
     /// Starts a checkout. Before it is refused, the request is looked up again: a copy of it may
     /// have started the checkout meanwhile, and then that is the answer.
-    async fn start(&self, shopper: &Shopper, purchase: &Purchase) -> Result<Read, AppError> {
+    async fn start(&self, shopper: &Shopper, purchase: &Purchase) -> Result<Read, Error> {
         let refused = match self.mark(shopper, purchase).await {
             Ok(read) => return Ok(read),
             Err(refused) => refused,
@@ -145,7 +141,7 @@ impl Checkouts {
         self.find(shopper, &purchase.request).await?.ok_or(refused)
     }
 
-    async fn mark(&self, shopper: &Shopper, purchase: &Purchase) -> Result<Read, AppError> {
+    async fn mark(&self, shopper: &Shopper, purchase: &Purchase) -> Result<Read, Error> {
         let mut tries = PRICING_TRIES;
         loop {
             tries -= 1;
@@ -156,19 +152,19 @@ impl Checkouts {
                 Err(error) => error,
             };
             let moved = error.reason() == Some(Reason::CartStale);
-            if !(moved && purchase.seen.is_none() && tries > 0) {
+            if !(moved && purchase.expected_version.is_none() && tries > 0) {
                 return Err(self.carts.prices().price_conflict(error).await);
             }
         }
     }
 
     /// What is to be paid for the cart as it is now, if that is what the client wants.
-    async fn price(&self, shopper: &Shopper, purchase: &Purchase) -> Result<Mark, AppError> {
+    async fn price(&self, shopper: &Shopper, purchase: &Purchase) -> Result<Mark, Error> {
         let (cart, items) = self.carts.load(shopper, purchase.cart).await?;
         let cart = self.accept(cart, purchase).await?;
         let quote = cart::quote(&cart.lines, &items)?;
-        if purchase.expected_total.is_some_and(|expected| expected != quote.total) {
-            return Err(AppError::PriceChanged { total: quote.total });
+        if purchase.expected_total.is_some_and(|expected| expected != quote.total()) {
+            return Err(Error::PriceChanged { total: quote.total() });
         }
         Ok(Mark {
             request: purchase.request.clone(),
@@ -179,17 +175,19 @@ impl Checkouts {
         })
     }
 
-    async fn accept(&self, cart: Cart, purchase: &Purchase) -> Result<Cart, AppError> {
+    async fn accept(&self, cart: Cart, purchase: &Purchase) -> Result<Cart, Error> {
         let conflict = match cart.state {
-            CartState::Paid => return Err(AppError::CartClosed { state: cart.state }),
+            CartState::Paid => return Err(Error::CartClosed { state: cart.state }),
             CartState::Pending => Conflict::CheckoutInProgress,
-            CartState::Open if purchase.seen.is_some_and(|seen| seen != cart.version) => {
+            CartState::Open
+                if purchase.expected_version.is_some_and(|seen| seen != cart.version) =>
+            {
                 Conflict::Stale
             }
             CartState::Open => return Ok(cart),
         };
         let cart = Box::new(self.carts.prices().price(cart).await?);
-        Err(AppError::Conflict { conflict, cart })
+        Err(Error::Conflict { conflict, cart })
     }
 
     /// Lets the driver run on its own, and waits for it as long as the client may wait.

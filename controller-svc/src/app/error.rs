@@ -1,16 +1,16 @@
 //! Why a use case failed: a variant for each thing that a client can act on.
 
-use oxcart_types::{Money, Sku};
+use oxcart_types::{CartState, Money, Sku};
 use service_kit::Reason;
 
 use crate::{
     clients::CallError,
-    domain::cart::{CartState, PricedCart, PricingError},
+    domain::cart::{PricedCart, PricingError},
 };
 
 /// Why a use case failed.
 #[derive(Debug, thiserror::Error)]
-pub enum AppError {
+pub enum Error {
     /// Items of the request are not for sale.
     #[error("{} of the request's items are not for sale", .items.len())]
     ItemsUnknown {
@@ -27,7 +27,7 @@ pub enum AppError {
         total: Money,
     },
     /// The cart accepts no changes and cannot be checked out.
-    #[error("the cart is {} and accepts no changes", .state.word())]
+    #[error("the cart is {state} and accepts no changes")]
     CartClosed {
         /// Why.
         state: CartState,

@@ -3,12 +3,11 @@
 use std::{collections::HashSet, sync::Arc};
 
 use futures_util::stream::BoxStream;
-use oxcart_types::Sku;
+use oxcart_types::{Item, Sku};
 
-use super::{AppError, prices::Prices};
-use crate::{
-    clients::{CatalogClient, CsvChunk, Imported, Interrupted, PageRequest, Paged, ServiceToken},
-    domain::item::Item,
+use super::{Error, prices::Prices};
+use crate::clients::{
+    CatalogClient, CsvChunk, Imported, Interrupted, PageRequest, Paged, ServiceToken,
 };
 
 /// Items that were asked for by SKU.
@@ -37,24 +36,24 @@ impl Catalogue {
     /// A page of all items.
     ///
     /// # Errors
-    /// [`AppError::Call`].
-    pub async fn list(&self, page: &PageRequest) -> Result<Paged<Item>, AppError> {
+    /// [`Error::Call`].
+    pub async fn list(&self, page: &PageRequest) -> Result<Paged<Item>, Error> {
         Ok(self.catalog.list(page).await?)
     }
 
     /// A page of the items that match.
     ///
     /// # Errors
-    /// [`AppError::Call`].
-    pub async fn search(&self, query: &str, page: &PageRequest) -> Result<Paged<Item>, AppError> {
+    /// [`Error::Call`].
+    pub async fn search(&self, query: &str, page: &PageRequest) -> Result<Paged<Item>, Error> {
         Ok(self.catalog.search(query, page).await?)
     }
 
     /// Items by SKU.
     ///
     /// # Errors
-    /// [`AppError::Call`].
-    pub async fn get(&self, skus: &[Sku]) -> Result<Found, AppError> {
+    /// [`Error::Call`].
+    pub async fn get(&self, skus: &[Sku]) -> Result<Found, Error> {
         let found = self.prices.items(skus).await?;
         let mut seen = HashSet::new();
         let each_once = skus.iter().filter(|sku| seen.insert(*sku));
@@ -71,12 +70,12 @@ impl Catalogue {
     /// Loads a catalogue for the service whose `token` it is.
     ///
     /// # Errors
-    /// [`AppError::Call`].
+    /// [`Error::Call`].
     pub async fn import(
         &self,
         token: ServiceToken,
         chunks: BoxStream<'static, Result<CsvChunk, Interrupted>>,
-    ) -> Result<Imported, AppError> {
+    ) -> Result<Imported, Error> {
         Ok(self.catalog.import(token, chunks).await?)
     }
 }

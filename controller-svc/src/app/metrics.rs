@@ -1,10 +1,12 @@
 //! What is counted of checkouts and their recovery.
 //!
-//! Deliberately absent: calls and their durations, which the server and the channels measure.
+//! Calls and their durations are measured by the server and the channels.
 
 use service_kit::metrics::{Counter, Gauge, Histogram, Metric};
 
-use crate::domain::checkout::{CheckoutState, Failure, Payment, Seen, Step};
+use oxcart_types::{CheckoutFailure, CheckoutState};
+
+use crate::domain::checkout::{Observation, Payment, Step};
 
 /// The metrics of the controller, beside those of every service.
 pub static METRICS: [Metric; 5] = [
@@ -60,9 +62,9 @@ pub(crate) fn show_alarms() {
 pub(super) const fn outcome(state: &CheckoutState) -> &'static str {
     match state {
         CheckoutState::Pending => "pending",
-        CheckoutState::Paid(_) => "paid",
-        CheckoutState::Failed(Failure::Declined(_)) => "declined",
-        CheckoutState::Failed(Failure::Cancelled) => "cancelled",
+        CheckoutState::Paid { .. } => "paid",
+        CheckoutState::Failed(CheckoutFailure::Declined(_)) => "declined",
+        CheckoutState::Failed(CheckoutFailure::Cancelled) => "cancelled",
     }
 }
 
@@ -75,16 +77,16 @@ pub(super) const fn step(step: &Step) -> &'static str {
     }
 }
 
-pub(super) const fn seen(seen: &Seen) -> &'static str {
-    match seen {
-        Seen::Unknown => "unknown",
-        Seen::WindowOver => "window_over",
-        Seen::Record(Payment::Processing) => "processing",
-        Seen::Record(Payment::Captured(_)) => "captured",
-        Seen::Record(Payment::Declined(_)) => "declined",
-        Seen::Record(Payment::Cancelled) => "cancelled",
-        Seen::Refused => "refused",
-        Seen::Stored(_) => "stored",
-        Seen::Contradicted => "contradicted",
+pub(super) const fn observation(observation: &Observation) -> &'static str {
+    match observation {
+        Observation::Unknown => "unknown",
+        Observation::WindowOver => "window_over",
+        Observation::Record(Payment::Processing) => "processing",
+        Observation::Record(Payment::Captured(_)) => "captured",
+        Observation::Record(Payment::Declined(_)) => "declined",
+        Observation::Record(Payment::Cancelled) => "cancelled",
+        Observation::Refused => "refused",
+        Observation::Stored(_) => "stored",
+        Observation::Contradicted => "contradicted",
     }
 }

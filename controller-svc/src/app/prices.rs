@@ -3,14 +3,14 @@
 use std::{collections::HashSet, sync::Arc};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use oxcart_types::Sku;
+use oxcart_types::{Item, Sku};
 
-use super::error::{AppError, Conflict};
+use super::error::{Conflict, Error};
 use crate::{
     clients::{CallError, CatalogClient, MAX_SKUS_PER_CALL},
     domain::{
         cart::{self, Cart, PricedCart},
-        item::{Item, Items},
+        item::Items,
     },
 };
 
@@ -78,12 +78,12 @@ impl Prices {
     }
 
     /// Gives the cart that came with a refusal its prices; passes every other failure on.
-    pub async fn price_conflict(&self, error: CallError) -> AppError {
+    pub async fn price_conflict(&self, error: CallError) -> Error {
         let Some(conflict) = error.reason().and_then(Conflict::of) else { return error.into() };
         let CallError::Refused { refused, .. } = &error else { return error.into() };
         let Some(cart) = refused.cart.clone() else { return error.into() };
         match self.price(cart).await {
-            Ok(cart) => AppError::Conflict { conflict, cart: Box::new(cart) },
+            Ok(cart) => Error::Conflict { conflict, cart: Box::new(cart) },
             Err(error) => error.into(),
         }
     }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{AppError, prices::Prices};
+use oxcart_types::{CartFilter, Item};
+
+use super::{Error, prices::Prices};
 use crate::{
-    clients::{CartClient, CartFilter, CatalogClient, PageRequest, Paged, Shopper},
-    domain::{cart::PricedCart, item::Item},
+    clients::{CartClient, CatalogClient, PageRequest, Paged, Shopper},
+    domain::cart::PricedCart,
 };
 
 /// How many unpurchased carts a storefront shows at most.
@@ -42,17 +44,17 @@ impl Sessions {
     /// Items and carts, asked for at the same time.
     ///
     /// # Errors
-    /// [`AppError::Call`].
+    /// [`Error::Call`].
     pub async fn storefront(
         &self,
         shopper: &Shopper,
         item_count: i32,
-    ) -> Result<Storefront, AppError> {
+    ) -> Result<Storefront, Error> {
         let items_page = PageRequest { size: item_count, token: String::new() };
         let carts_page = PageRequest { size: CARTS_SHOWN, token: String::new() };
         let (items, carts) = tokio::try_join!(
             self.catalog.list(&items_page),
-            self.carts.find(shopper, CartFilter::Unpurchased, &carts_page),
+            self.carts.list(shopper, CartFilter::Unpurchased, &carts_page),
         )?;
         let entries = self.prices.price_all(carts.entries, items.entries.clone()).await?;
         let carts = Paged { entries, next_page_token: carts.next_page_token };

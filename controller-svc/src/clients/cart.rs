@@ -3,30 +3,31 @@
 
 use async_trait::async_trait;
 use oxcart_proto::{
+    BadFields,
     cart::{
         Cart as WireCart, Checkout as WireCheckout, ConfirmPurchaseRequest, CreateCartRequest,
-        DeleteCartRequest, FindCartsRequest, GetCartRequest, GetCheckoutRequest,
-        LeaseOverdueRequest, MarkPurchasedRequest, SetItemRequest, UnmarkPurchasedRequest,
-        UpdateCartRequest, cart_service_client::CartServiceClient, get_checkout_request::Name,
+        DeleteCartRequest, GetCartRequest, GetCheckoutRequest, LeaseOverdueRequest,
+        ListCartsRequest, MarkPurchasedRequest, SetItemRequest, UnmarkPurchasedRequest,
+        UpdateCartRequest, cart_service_client::CartServiceClient,
+        checkout_service_client::CheckoutServiceClient, get_checkout_request::Name,
     },
     common,
+    convert::FailureFields,
 };
-use oxcart_types::{CartId, CheckoutId, Line, Sku, UserId, Version};
+use oxcart_types::{
+    CartFilter, CartId, CheckoutFailure, CheckoutId, Line, Note, Sku, UserId, Version,
+};
 use service_kit::{Sources, auth::ServiceIdentity, channel::Outbound};
 use tonic::{Request, Status};
 
 use super::{
-    CallError, CartClient, CartFilter, CheckoutName, MAX_ANSWER_BYTES, Mark, PageRequest, Paged,
-    Shopper,
+    CallError, CartClient, CheckoutName, MAX_ANSWER_BYTES, Mark, PageRequest, Paged, Shopper,
     retry::retry,
-    wire::{
-        Unreadable, cart_from_wire, checkout_from_wire, failure_to_wire, line_to_wire,
-        money_to_wire, priced_line_to_wire, set,
-    },
+    wire::{Unreadable, cart_from_wire, checkout_from_wire},
 };
 use crate::domain::{
     cart::Cart,
-    checkout::{Capture, Checkout, Failure},
+    checkout::{Capture, Checkout},
 };
 
 const NAME: &str = "the cart service";
@@ -35,6 +36,7 @@ const NAME: &str = "the cart service";
 #[derive(Clone)]
 pub struct GrpcCarts {
     client: CartServiceClient<Outbound>,
+    checkouts: CheckoutServiceClient<Outbound>,
     identity: ServiceIdentity,
     sources: Sources,
 }
@@ -43,12 +45,17 @@ impl GrpcCarts {
     /// Calls the cart service behind `channel`, as `identity` where no user is concerned.
     #[must_use]
     pub fn new(channel: Outbound, identity: ServiceIdentity, sources: Sources) -> Self {
-        let client = CartServiceClient::new(channel);
-        Self { client: client.max_decoding_message_size(MAX_ANSWER_BYTES), identity, sources }
+        let client = CartServiceClient::new(channel.clone());
+        let client = client.max_decoding_message_size(MAX_ANSWER_BYTES);
+        Self { client, checkouts: CheckoutServiceClient::new(channel), identity, sources }
     }
 
     fn client(&self) -> CartServiceClient<Outbound> {
         self.client.clone()
+    }
+
+    fn checkouts(&self) -> CheckoutServiceClient<Outbound> {
+        self.checkouts.clone()
     }
 
     async fn retry<T, F>(&self, call: impl FnMut() -> F + Send) -> Result<T, CallError>
@@ -58,17 +65,17 @@ impl GrpcCarts {
         retry(&self.sources, call).await.map_err(failed)
     }
 
-    /// Tries once if the caller names the version that he has seen: after a lost answer, a second try
-    /// would meet the change of the first and be told that somebody else has changed the cart.
-    async fn retry_unless_seen<T, F>(
+    /// Tries once if the caller names a version: after a lost answer, a second try would meet the
+    /// change of the first and get a version conflict.
+    async fn retry_unless_versioned<T, F>(
         &self,
-        seen: Option<Version>,
+        expected_version: Option<Version>,
         mut call: impl FnMut() -> F + Send,
     ) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, Status>> + Send,
     {
-        match seen {
+        match expected_version {
             Some(_) => call().await.map_err(failed),
             None => self.retry(call).await,
         }
@@ -100,15 +107,21 @@ fn broken(unreadable: Unreadable) -> CallError {
 }
 
 fn cart(cart: Option<WireCart>) -> Result<Cart, CallError> {
-    set("cart", cart).and_then(cart_from_wire).map_err(broken)
+    set("cart", cart).and_then(|cart| cart_from_wire(&cart)).map_err(broken)
 }
 
 fn checkout(checkout: Option<WireCheckout>) -> Result<Checkout, CallError> {
     set("checkout", checkout).and_then(checkout_from_wire).map_err(broken)
 }
 
-fn etag(seen: Option<Version>) -> String {
-    seen.map(Version::to_etag).unwrap_or_default()
+fn set<T>(field: &str, value: Option<T>) -> Result<T, Unreadable> {
+    let mut bad = BadFields::default();
+    let value = bad.required(field, value);
+    Unreadable::check(value, &bad)
+}
+
+fn etag(expected_version: Option<Version>) -> String {
+    expected_version.map(Version::to_etag).unwrap_or_default()
 }
 
 #[async_trait]
@@ -118,10 +131,12 @@ impl CartClient for GrpcCarts {
         shopper: &Shopper,
         id: Option<CartId>,
         lines: &[Line],
+        note: &Note,
     ) -> Result<Cart, CallError> {
         let message = CreateCartRequest {
             cart_id: id.map(|id| id.to_string()).unwrap_or_default(),
-            lines: lines.iter().map(line_to_wire).collect(),
+            lines: lines.iter().map(Into::into).collect(),
+            note: note.to_string(),
         };
         let call = || {
             let (mut client, request) = (self.client(), as_user(shopper, message.clone()));
@@ -144,27 +159,23 @@ impl CartClient for GrpcCarts {
         cart(self.retry(call).await?.into_inner().cart)
     }
 
-    async fn find(
+    async fn list(
         &self,
         shopper: &Shopper,
         filter: CartFilter,
         page: &PageRequest,
     ) -> Result<Paged<Cart>, CallError> {
-        let filter = match filter {
-            CartFilter::Unpurchased => common::CartFilter::Unpurchased,
-            CartFilter::Purchased => common::CartFilter::Purchased,
-        };
-        let message = FindCartsRequest {
-            filter: filter.into(),
+        let message = ListCartsRequest {
+            filter: common::CartFilter::from(filter).into(),
             page_size: page.size,
             page_token: page.token.clone(),
         };
         let call = || {
             let (mut client, request) = (self.client(), as_user(shopper, message.clone()));
-            async move { client.find_carts(request).await }
+            async move { client.list_carts(request).await }
         };
         let found = self.retry(call).await?.into_inner();
-        let carts = found.carts.into_iter().map(cart_from_wire).collect::<Result<_, _>>();
+        let carts = found.carts.iter().map(cart_from_wire).collect::<Result<_, _>>();
         Ok(Paged { entries: carts.map_err(broken)?, next_page_token: found.next_page_token })
     }
 
@@ -173,18 +184,20 @@ impl CartClient for GrpcCarts {
         shopper: &Shopper,
         id: CartId,
         lines: &[Line],
-        seen: Option<Version>,
+        note: Option<&Note>,
+        expected_version: Option<Version>,
     ) -> Result<Cart, CallError> {
         let message = UpdateCartRequest {
             cart_id: id.to_string(),
-            lines: lines.iter().map(line_to_wire).collect(),
-            etag: etag(seen),
+            lines: lines.iter().map(Into::into).collect(),
+            etag: etag(expected_version),
+            note: note.map(Note::to_string),
         };
         let call = || {
             let (mut client, request) = (self.client(), as_user(shopper, message.clone()));
             async move { client.update_cart(request).await }
         };
-        cart(self.retry_unless_seen(seen, call).await?.into_inner().cart)
+        cart(self.retry_unless_versioned(expected_version, call).await?.into_inner().cart)
     }
 
     async fn set_item(
@@ -192,28 +205,28 @@ impl CartClient for GrpcCarts {
         shopper: &Shopper,
         id: CartId,
         sku: &Sku,
-        pieces: i64,
-        seen: Option<Version>,
+        pieces: i32,
+        expected_version: Option<Version>,
     ) -> Result<Cart, CallError> {
         let message = SetItemRequest {
             cart_id: id.to_string(),
             line: Some(common::Line { sku: sku.to_string(), quantity: pieces }),
-            etag: etag(seen),
+            etag: etag(expected_version),
         };
         let call = || {
             let (mut client, request) = (self.client(), as_user(shopper, message.clone()));
             async move { client.set_item(request).await }
         };
-        cart(self.retry_unless_seen(seen, call).await?.into_inner().cart)
+        cart(self.retry_unless_versioned(expected_version, call).await?.into_inner().cart)
     }
 
     async fn delete(
         &self,
         shopper: &Shopper,
         id: CartId,
-        seen: Option<Version>,
+        expected_version: Option<Version>,
     ) -> Result<(), CallError> {
-        let message = DeleteCartRequest { cart_id: id.to_string(), etag: etag(seen) };
+        let message = DeleteCartRequest { cart_id: id.to_string(), etag: etag(expected_version) };
         // Tried once: after a lost answer a second try would say that there is no such cart.
         self.client().delete_cart(as_user(shopper, message)).await.map_err(failed)?;
         Ok(())
@@ -225,11 +238,11 @@ impl CartClient for GrpcCarts {
             fingerprint: mark.fingerprint.as_bytes().to_vec(),
             cart_id: mark.cart.to_string(),
             etag: mark.version.to_etag(),
-            lines: mark.quote.lines.iter().map(priced_line_to_wire).collect(),
-            total: Some(money_to_wire(mark.quote.total)),
+            lines: mark.quote.lines().iter().map(Into::into).collect(),
+            total: Some(mark.quote.total().into()),
         };
         let call = || {
-            let (mut client, identity) = (self.client(), self.identity.clone());
+            let (mut client, identity) = (self.checkouts(), self.identity.clone());
             let mut request = as_user(shopper, message.clone());
             async move {
                 let own = identity.bearer().await?;
@@ -251,9 +264,9 @@ impl CartClient for GrpcCarts {
             owner: owner.to_string(),
             checkout_id: id.to_string(),
             payment_id: capture.payment.to_string(),
-            amount: Some(money_to_wire(capture.amount)),
+            amount: Some(capture.amount.into()),
         });
-        let done = self.client().confirm_purchase(request.await.map_err(own_failed)?).await;
+        let done = self.checkouts().confirm_purchase(request.await.map_err(own_failed)?).await;
         checkout(done.map_err(own_failed)?.into_inner().checkout)
     }
 
@@ -261,16 +274,16 @@ impl CartClient for GrpcCarts {
         &self,
         owner: &UserId,
         id: CheckoutId,
-        failure: Failure,
+        failure: CheckoutFailure,
     ) -> Result<Checkout, CallError> {
-        let (failure, decline_reason) = failure_to_wire(failure);
+        let FailureFields { failure, decline_reason } = failure.into();
         let request = self.as_service(UnmarkPurchasedRequest {
             owner: owner.to_string(),
             checkout_id: id.to_string(),
-            failure: failure.into(),
-            decline_reason: decline_reason.into(),
+            failure,
+            decline_reason,
         });
-        let done = self.client().unmark_purchased(request.await.map_err(own_failed)?).await;
+        let done = self.checkouts().unmark_purchased(request.await.map_err(own_failed)?).await;
         checkout(done.map_err(own_failed)?.into_inner().checkout)
     }
 
@@ -279,7 +292,8 @@ impl CartClient for GrpcCarts {
         let message = LeaseOverdueRequest { worker: worker.to_owned(), limit };
         // Tried once: a second try would lease others, and the first ones only later again.
         let request = self.as_service(message).await.map_err(own_failed)?;
-        let leased = self.client().lease_overdue(request).await.map_err(own_failed)?.into_inner();
+        let leased =
+            self.checkouts().lease_overdue(request).await.map_err(own_failed)?.into_inner();
         let read = leased.checkouts.into_iter().map(checkout_from_wire);
         // One row that cannot be read must not keep the others from being finished.
         let (good, bad): (Vec<_>, Vec<_>) = read.partition(Result::is_ok);
@@ -300,7 +314,7 @@ impl CartClient for GrpcCarts {
         };
         let message = GetCheckoutRequest { name: Some(name) };
         let call = || {
-            let (mut client, request) = (self.client(), as_user(shopper, message.clone()));
+            let (mut client, request) = (self.checkouts(), as_user(shopper, message.clone()));
             async move { client.get_checkout(request).await }
         };
         checkout(self.retry(call).await?.into_inner().checkout)

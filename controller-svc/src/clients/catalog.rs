@@ -8,7 +8,7 @@ use oxcart_proto::catalog::{
     GetDescriptionsRequest, ImportItemsRequest, ListItemsRequest, SearchItemsRequest,
     catalog_service_client::CatalogServiceClient,
 };
-use oxcart_types::Sku;
+use oxcart_types::{Item, Sku};
 use service_kit::{Sources, channel::Outbound};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -20,7 +20,7 @@ use super::{
     retry::retry,
     wire::{Unreadable, item_from_wire},
 };
-use crate::domain::item::{Item, Items};
+use crate::domain::item::Items;
 
 const NAME: &str = "the catalogue";
 
@@ -59,10 +59,10 @@ fn broken(unreadable: Unreadable) -> CallError {
 }
 
 fn paged(
-    items: Vec<oxcart_proto::common::Item>,
+    items: &[oxcart_proto::common::Item],
     next_page_token: String,
 ) -> Result<Paged<Item>, CallError> {
-    let entries = items.into_iter().map(item_from_wire).collect::<Result<_, _>>();
+    let entries = items.iter().map(item_from_wire).collect::<Result<_, _>>();
     Ok(Paged { entries: entries.map_err(broken)?, next_page_token })
 }
 
@@ -76,7 +76,7 @@ impl CatalogClient for GrpcCatalog {
             async move { client.get_descriptions(message).await }
         };
         let found = retry(&self.sources, call).await.map_err(failed)?.into_inner();
-        let items = found.items.into_iter().map(item_from_wire);
+        let items = found.items.iter().map(item_from_wire);
         items.collect::<Result<Items, _>>().map_err(broken)
     }
 
@@ -87,7 +87,7 @@ impl CatalogClient for GrpcCatalog {
             async move { client.list_items(message).await }
         };
         let found = retry(&self.sources, call).await.map_err(failed)?.into_inner();
-        paged(found.items, found.next_page_token)
+        paged(&found.items, found.next_page_token)
     }
 
     async fn search(&self, query: &str, page: &PageRequest) -> Result<Paged<Item>, CallError> {
@@ -101,7 +101,7 @@ impl CatalogClient for GrpcCatalog {
             async move { client.search_items(message).await }
         };
         let found = retry(&self.sources, call).await.map_err(failed)?.into_inner();
-        paged(found.items, found.next_page_token)
+        paged(&found.items, found.next_page_token)
     }
 
     async fn import(

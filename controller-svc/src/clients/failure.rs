@@ -94,7 +94,7 @@ impl CallError {
         metadata: HashMap<String, String>,
         status: &Status,
     ) -> Self {
-        let cart = error::detail::<wire::Cart>(status).map(cart_from_wire).transpose();
+        let cart = error::detail::<wire::Cart>(status).as_ref().map(cart_from_wire).transpose();
         match cart {
             Err(unreadable) => Self::Broken { service, source: unreadable.into() },
             Ok(cart) => Self::Refused {
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_service_of_ours_made_is_unknown() {
+    fn a_status_without_our_error_info_means_unknown() {
         for status in [
             Status::unknown("transport error"),
             Status::cancelled("Timeout expired"),

@@ -1,17 +1,20 @@
 //! The payment service over gRPC. A card passes through here and stays nowhere.
 
 use async_trait::async_trait;
-use oxcart_proto::payment::{
-    Card as WireCard, ChargeRequest, Payment as WirePayment, PaymentState, ResolveRequest,
-    TokenizeRequest, payment_service_client::PaymentServiceClient,
+use oxcart_proto::{
+    BadFields,
+    convert::timestamp,
+    payment::{
+        Card as WireCard, ChargeRequest, Payment as WirePayment, ResolveRequest, TokenizeRequest,
+        payment_service_client::PaymentServiceClient,
+    },
 };
-use oxcart_types::CheckoutId;
+use oxcart_types::{CheckoutId, PaymentState};
 use service_kit::{auth::ServiceIdentity, channel::Outbound};
 use tonic::{Request, Status};
 
 use super::{
-    CallError, Card, Charge, PaymentClient, PaymentToken, TokenizedCard,
-    wire::{Unreadable, decline_from_wire, money, money_to_wire, parse, set, timestamp_to_wire},
+    CallError, Card, Charge, PaymentClient, PaymentToken, TokenizedCard, wire::Unreadable,
 };
 use crate::domain::checkout::{Capture, Payment};
 
@@ -44,23 +47,24 @@ fn failed(status: Status) -> CallError {
     CallError::from_own_call(NAME, status)
 }
 
-fn payment_from_wire(payment: Option<WirePayment>) -> Result<Payment, CallError> {
-    let read = || {
-        let payment = set("payment", payment)?;
-        Ok(match payment.state() {
-            PaymentState::Processing => Payment::Processing,
-            PaymentState::Cancelled => Payment::Cancelled,
-            PaymentState::Declined => {
-                Payment::Declined(decline_from_wire(payment.decline_reason()))
-            }
-            PaymentState::Captured => Payment::Captured(Capture {
-                payment: parse("payment.payment_id", &payment.payment_id)?,
-                amount: money("payment.amount", payment.amount)?,
-            }),
-            PaymentState::Unspecified => return Err(Unreadable("payment.state")),
-        })
-    };
-    read().map_err(|unreadable| CallError::Broken { service: NAME, source: unreadable.into() })
+fn payment_from_wire(payment: Option<&WirePayment>) -> Result<Payment, CallError> {
+    let mut bad = BadFields::default();
+    let read = read_payment(payment, &mut bad);
+    Unreadable::check(read, &bad)
+        .map_err(|unreadable| CallError::Broken { service: NAME, source: unreadable.into() })
+}
+
+fn read_payment(payment: Option<&WirePayment>, bad: &mut BadFields) -> Option<Payment> {
+    let payment = bad.required("payment", payment)?;
+    Some(match bad.payment_state("payment", payment)? {
+        PaymentState::Processing => Payment::Processing,
+        PaymentState::Cancelled => Payment::Cancelled,
+        PaymentState::Declined(reason) => Payment::Declined(reason),
+        PaymentState::Captured { payment_id, .. } => {
+            let amount = bad.money("payment.amount", payment.amount.as_ref())?;
+            Payment::Captured(Capture { payment: payment_id, amount })
+        }
+    })
 }
 
 #[async_trait]
@@ -80,17 +84,17 @@ impl PaymentClient for GrpcPayments {
     async fn charge(&self, charge: &Charge) -> Result<Payment, CallError> {
         let request = self.signed(ChargeRequest {
             key: charge.key.to_string(),
-            amount: Some(money_to_wire(charge.amount)),
+            amount: Some(charge.amount.into()),
             payment_token: charge.token.0.clone(),
-            not_after: Some(timestamp_to_wire(charge.not_after)),
+            not_after: Some(timestamp(charge.not_after)),
         });
         let done = self.client.clone().charge(request.await?).await.map_err(failed)?;
-        payment_from_wire(done.into_inner().payment)
+        payment_from_wire(done.into_inner().payment.as_ref())
     }
 
     async fn resolve(&self, key: CheckoutId) -> Result<Payment, CallError> {
         let request = self.signed(ResolveRequest { key: key.to_string() }).await?;
         let done = self.client.clone().resolve(request).await.map_err(failed)?;
-        payment_from_wire(done.into_inner().payment)
+        payment_from_wire(done.into_inner().payment.as_ref())
     }
 }

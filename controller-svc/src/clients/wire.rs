@@ -1,218 +1,140 @@
-//! Reading and writing the messages that several services share.
+//! What the services behind send, in the words of the domain.
 //!
-//! What a service behind sends is checked like anything else that comes from outside: a message that
-//! breaks the contract is an error that names the field, never a guess.
+//! It is checked like anything else that comes from outside: a message that breaks the contract is
+//! an error that names the field, never a guess.
 
-use std::{str::FromStr, time::Duration};
-
-use oxcart_proto::{cart as wire, common};
-use oxcart_types::{Line, Money, Quantity, UserId, Version};
-use time::OffsetDateTime;
+use oxcart_proto::{
+    BadFields, cart as wire, common,
+    convert::{FailureFields, StateFields},
+};
+use oxcart_types::{CartState, Item, Line, Quote, Version};
 
 use crate::domain::{
-    cart::{Cart, CartState, Price, PricedLine, Quote},
-    checkout::{Checkout, CheckoutState, DeclineReason, Failure},
-    fingerprint::Fingerprint,
-    item::Item,
+    cart::{Cart, PricedLine},
+    checkout::Checkout,
 };
 
 /// A message that breaks the contract.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer's {0} breaks the contract")]
-pub struct Unreadable(pub &'static str);
+#[error("the answer breaks the contract: {0}")]
+pub struct Unreadable(String);
 
-pub fn parse<T: FromStr>(field: &'static str, text: &str) -> Result<T, Unreadable> {
-    text.parse().map_err(|_| Unreadable(field))
-}
-
-pub fn set<T>(field: &'static str, value: Option<T>) -> Result<T, Unreadable> {
-    value.ok_or(Unreadable(field))
-}
-
-pub fn money(field: &'static str, money: Option<common::Money>) -> Result<Money, Unreadable> {
-    let money = set(field, money)?;
-    Money::from_parts(&money.currency_code, money.minor_units).map_err(|_| Unreadable(field))
-}
-
-/// As it stands in messages.
-pub fn money_to_wire(money: Money) -> common::Money {
-    common::Money {
-        currency_code: money.currency().code().to_owned(),
-        minor_units: money.minor_units(),
+impl Unreadable {
+    /// The value that was read, if nothing was wrong.
+    pub fn check<T>(read: Option<T>, bad: &BadFields) -> Result<T, Self> {
+        match (read, bad.first()) {
+            (Some(value), None) => Ok(value),
+            (_, fault) => Err(Self(fault.unwrap_or_default())),
+        }
     }
 }
 
-pub fn timestamp(
-    field: &'static str,
-    at: Option<prost_types::Timestamp>,
-) -> Result<OffsetDateTime, Unreadable> {
-    let at = set(field, at)?;
-    let whole = OffsetDateTime::from_unix_timestamp(at.seconds).map_err(|_| Unreadable(field))?;
-    Ok(whole + time::Duration::nanoseconds(i64::from(at.nanos)))
-}
-
-/// As it stands in messages.
-pub fn timestamp_to_wire(at: OffsetDateTime) -> prost_types::Timestamp {
-    let nanos = i32::try_from(at.nanosecond()).unwrap_or_default();
-    prost_types::Timestamp { seconds: at.unix_timestamp(), nanos }
-}
-
-fn duration(length: Option<prost_types::Duration>) -> Duration {
-    length.and_then(|length| length.try_into().ok()).unwrap_or_default()
-}
-
-fn quantity(field: &'static str, pieces: i64) -> Result<Quantity, Unreadable> {
-    pieces.try_into().map_err(|_| Unreadable(field))
-}
-
-fn line(line: &common::Line) -> Result<Line, Unreadable> {
-    let sku = parse("line.sku", &line.sku)?;
-    Ok(Line { sku, quantity: quantity("line.quantity", line.quantity)? })
-}
-
-/// As it stands in messages.
-pub fn line_to_wire(line: &Line) -> common::Line {
-    common::Line { sku: line.sku.to_string(), quantity: line.quantity.get() }
-}
-
-fn paid_line(line: common::PricedLine) -> Result<PricedLine, Unreadable> {
-    let price = Price {
-        name: line.name,
-        description: line.description,
-        unit: money("paid_lines.unit_price", line.unit_price)?,
-        line: Some(money("paid_lines.line_total", line.line_total)?),
-    };
-    Ok(PricedLine {
-        sku: parse("paid_lines.sku", &line.sku)?,
-        quantity: quantity("paid_lines.quantity", line.quantity)?,
-        price: Some(price),
-    })
-}
-
-/// As it stands in messages.
+/// As it stands in answers: a line that has no price is unavailable.
 pub fn priced_line_to_wire(line: &PricedLine) -> common::PricedLine {
     let price = line.price.as_ref();
     common::PricedLine {
         sku: line.sku.to_string(),
-        name: price.map(|price| price.name.clone()).unwrap_or_default(),
+        name: price.map(|price| price.name.to_string()).unwrap_or_default(),
         description: price.map(|price| price.description.clone()).unwrap_or_default(),
         quantity: line.quantity.get(),
-        unit_price: price.map(|price| money_to_wire(price.unit)),
-        line_total: price.and_then(|price| price.line).map(money_to_wire),
+        unit_price: price.map(|price| price.unit.into()),
+        line_total: price.and_then(|price| price.line).map(Into::into),
         unavailable: price.is_none(),
     }
 }
 
-pub fn item_from_wire(item: common::Item) -> Result<Item, Unreadable> {
-    Ok(Item {
-        sku: parse("item.sku", &item.sku)?,
-        name: item.name,
-        description: item.description,
-        price: money("item.price", item.price)?,
-    })
+pub fn item_from_wire(item: &common::Item) -> Result<Item, Unreadable> {
+    let mut bad = BadFields::default();
+    let item = bad.item("item", Some(item));
+    Unreadable::check(item, &bad)
 }
 
-pub fn cart_from_wire(cart: wire::Cart) -> Result<Cart, Unreadable> {
-    let state = match cart.state() {
-        common::CartState::Open => CartState::Open,
-        common::CartState::Pending => CartState::Pending,
-        common::CartState::Paid => CartState::Paid,
-        common::CartState::Unspecified => return Err(Unreadable("cart.state")),
-    };
+pub fn cart_from_wire(cart: &wire::Cart) -> Result<Cart, Unreadable> {
+    let mut bad = BadFields::default();
+    let read = read_cart(cart, &mut bad);
+    Unreadable::check(read, &bad)
+}
+
+fn read_cart(cart: &wire::Cart, bad: &mut BadFields) -> Option<Cart> {
+    let state = bad.take("cart.state", CartState::try_from(cart.state()));
     let checkout = Some(cart.checkout_id.as_str()).filter(|id| !id.is_empty());
-    Ok(Cart {
-        id: parse("cart.cart_id", &cart.cart_id)?,
-        state,
-        checkout: checkout.map(|id| parse("cart.checkout_id", id)).transpose()?,
-        lines: cart.lines.iter().map(line).collect::<Result<_, _>>()?,
-        version: Version::from_etag(&cart.etag).map_err(|_| Unreadable("cart.etag"))?,
-        paid: (state == CartState::Paid)
-            .then(|| paid(cart.paid_lines, cart.paid_total))
-            .transpose()?,
-        created_at: timestamp("cart.create_time", cart.create_time)?,
-        updated_at: timestamp("cart.update_time", cart.update_time)?,
+    let checkout = bad.take("cart.checkout_id", checkout.map(str::parse).transpose());
+    let lines: Option<Vec<Line>> =
+        cart.lines.iter().map(|line| bad.line("cart.lines", line)).collect();
+    let id = bad.take("cart.cart_id", cart.cart_id.parse());
+    let version = bad.take("cart.etag", Version::from_etag(&cart.etag));
+    let note = bad.take("cart.note", cart.note.parse());
+    let created_at = bad.timestamp("cart.create_time", cart.create_time);
+    let updated_at = bad.timestamp("cart.update_time", cart.update_time);
+    let paid = match state? {
+        CartState::Paid => Some(read_paid(cart, bad)?),
+        CartState::Open | CartState::Pending => None,
+    };
+    Some(Cart {
+        id: id?,
+        state: state?,
+        checkout: checkout?,
+        lines: lines?,
+        note: note?,
+        version: version?,
+        paid,
+        created_at: created_at?,
+        updated_at: updated_at?,
     })
 }
 
-fn paid(lines: Vec<common::PricedLine>, total: Option<common::Money>) -> Result<Quote, Unreadable> {
-    let lines = lines.into_iter().map(paid_line).collect::<Result<_, _>>()?;
-    Ok(Quote { lines, total: money("cart.paid_total", total)? })
+fn read_paid(cart: &wire::Cart, bad: &mut BadFields) -> Option<Quote> {
+    let lines = bad.priced_lines("cart.paid_lines", &cart.paid_lines);
+    let total = bad.money("cart.paid_total", cart.paid_total.as_ref());
+    let paid = Quote::new(lines?, total?).map_err(|_| "must be the sum of the lines");
+    bad.take("cart.paid_total", paid)
 }
 
 pub fn checkout_from_wire(checkout: wire::Checkout) -> Result<Checkout, Unreadable> {
-    let state = checkout_state(&checkout)?;
-    Ok(Checkout {
-        id: parse("checkout.checkout_id", &checkout.checkout_id)?,
-        owner: parse::<UserId>("checkout.owner", &checkout.owner)?,
-        cart: parse("checkout.cart_id", &checkout.cart_id)?,
-        request: parse("checkout.request_id", &checkout.request_id)?,
-        fingerprint: set("checkout.fingerprint", Fingerprint::from_bytes(&checkout.fingerprint))?,
-        total: money("checkout.total", checkout.total)?,
-        state,
-        charge_window: duration(checkout.charge_window),
+    let mut bad = BadFields::default();
+    let read = read_checkout(checkout, &mut bad);
+    Unreadable::check(read, &bad)
+}
+
+fn read_checkout(checkout: wire::Checkout, bad: &mut BadFields) -> Option<Checkout> {
+    let id = bad.take("checkout.checkout_id", checkout.checkout_id.parse());
+    let owner = bad.take("checkout.owner", checkout.owner.parse());
+    let cart = bad.take("checkout.cart_id", checkout.cart_id.parse());
+    let request = bad.take("checkout.request_id", checkout.request_id.parse());
+    let fingerprint = checkout.fingerprint.as_slice().try_into();
+    let fingerprint = bad.take("checkout.fingerprint", fingerprint);
+    let total = bad.money("checkout.total", checkout.total.as_ref());
+    let (failure, decline_reason) = (checkout.failure, checkout.decline_reason);
+    let state = StateFields {
+        state: checkout.state,
+        failure: FailureFields { failure, decline_reason },
+        payment_id: checkout.payment_id,
+    };
+    let state = bad.checkout_state("checkout", &state);
+    let charge_window = bad.duration("checkout.charge_window", checkout.charge_window);
+    let created_at = bad.timestamp("checkout.create_time", checkout.create_time);
+    let updated_at = bad.timestamp("checkout.update_time", checkout.update_time);
+    Some(Checkout {
+        id: id?,
+        owner: owner?,
+        cart: cart?,
+        request: request?,
+        fingerprint: fingerprint?,
+        total: total?,
+        state: state?,
+        charge_window: charge_window?,
         attempts: checkout.attempts,
-        created_at: timestamp("checkout.create_time", checkout.create_time)?,
-        updated_at: timestamp("checkout.update_time", checkout.update_time)?,
+        created_at: created_at?,
+        updated_at: updated_at?,
     })
-}
-
-fn checkout_state(checkout: &wire::Checkout) -> Result<CheckoutState, Unreadable> {
-    Ok(match checkout.state() {
-        common::CheckoutState::Pending => CheckoutState::Pending,
-        common::CheckoutState::Paid => {
-            CheckoutState::Paid(parse("checkout.payment_id", &checkout.payment_id)?)
-        }
-        common::CheckoutState::Failed => CheckoutState::Failed(match checkout.failure() {
-            common::CheckoutFailure::Declined => {
-                Failure::Declined(decline_from_wire(checkout.decline_reason()))
-            }
-            common::CheckoutFailure::Cancelled => Failure::Cancelled,
-            common::CheckoutFailure::Unspecified => return Err(Unreadable("checkout.failure")),
-        }),
-        common::CheckoutState::Unspecified => return Err(Unreadable("checkout.state")),
-    })
-}
-
-/// A reason that this version of the contract does not know is generic: what matters is that the
-/// payment was declined.
-pub fn decline_from_wire(reason: common::DeclineReason) -> DeclineReason {
-    match reason {
-        common::DeclineReason::Unspecified | common::DeclineReason::Generic => {
-            DeclineReason::Generic
-        }
-        common::DeclineReason::InsufficientFunds => DeclineReason::InsufficientFunds,
-        common::DeclineReason::LostCard => DeclineReason::LostCard,
-        common::DeclineReason::StolenCard => DeclineReason::StolenCard,
-        common::DeclineReason::ExpiredCard => DeclineReason::ExpiredCard,
-        common::DeclineReason::ProcessingError => DeclineReason::ProcessingError,
-        common::DeclineReason::UnknownToken => DeclineReason::UnknownToken,
-    }
-}
-
-/// As it stands in messages: why a checkout failed, and why its payment was declined.
-pub fn failure_to_wire(failure: Failure) -> (common::CheckoutFailure, common::DeclineReason) {
-    match failure {
-        Failure::Cancelled => {
-            (common::CheckoutFailure::Cancelled, common::DeclineReason::Unspecified)
-        }
-        Failure::Declined(reason) => (common::CheckoutFailure::Declined, decline_to_wire(reason)),
-    }
-}
-
-fn decline_to_wire(reason: DeclineReason) -> common::DeclineReason {
-    match reason {
-        DeclineReason::Generic => common::DeclineReason::Generic,
-        DeclineReason::InsufficientFunds => common::DeclineReason::InsufficientFunds,
-        DeclineReason::LostCard => common::DeclineReason::LostCard,
-        DeclineReason::StolenCard => common::DeclineReason::StolenCard,
-        DeclineReason::ExpiredCard => common::DeclineReason::ExpiredCard,
-        DeclineReason::ProcessingError => common::DeclineReason::ProcessingError,
-        DeclineReason::UnknownToken => common::DeclineReason::UnknownToken,
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use oxcart_types::{CheckoutFailure, CheckoutState, DeclineReason};
+
     use super::*;
 
     fn checkout() -> wire::Checkout {
@@ -239,31 +161,18 @@ mod tests {
             (read.state, read.charge_window),
             (CheckoutState::Pending, Duration::from_secs(8))
         );
-        assert_eq!(timestamp_to_wire(read.created_at).nanos, 5_000);
+        assert_eq!(read.created_at.nanosecond(), 5_000);
     }
 
     #[test]
     fn every_failure_reads_back() {
-        use DeclineReason::{
-            ExpiredCard, Generic, InsufficientFunds, LostCard, ProcessingError, StolenCard,
-            UnknownToken,
-        };
-        let reasons = [
-            Generic,
-            InsufficientFunds,
-            LostCard,
-            StolenCard,
-            ExpiredCard,
-            ProcessingError,
-            UnknownToken,
-        ];
-        let declined = reasons.map(Failure::Declined);
-        for failure in declined.into_iter().chain([Failure::Cancelled]) {
-            let (kind, reason) = failure_to_wire(failure);
+        let declined = DeclineReason::ALL.iter().copied().map(CheckoutFailure::Declined);
+        for failure in declined.chain([CheckoutFailure::Cancelled]) {
+            let FailureFields { failure: kind, decline_reason } = failure.into();
             let mut message = checkout();
             message.set_state(common::CheckoutState::Failed);
-            message.set_failure(kind);
-            message.set_decline_reason(reason);
+            message.failure = kind;
+            message.decline_reason = decline_reason;
             let read = checkout_from_wire(message).unwrap();
             assert_eq!(read.state, CheckoutState::Failed(failure));
         }

@@ -3,33 +3,13 @@
 //! A cart is always shown, whatever became of its items: what cannot be priced is left out of the
 //! total or leaves the cart without one. Only a [`Quote`], which is what can be paid, is strict.
 
-use oxcart_types::{CartId, CheckoutId, Currency, Line, Money, MoneyError, Quantity, Sku, Version};
+use oxcart_types::{
+    CartId, CartState, CheckoutId, Currency, ItemName, Line, Money, MoneyError, Note, Quantity,
+    Quote, Sku, Version,
+};
 use time::OffsetDateTime;
 
 use super::item::Items;
-
-/// Where a cart is on its way to being purchased.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CartState {
-    /// Its contents may change.
-    Open,
-    /// A checkout has frozen it.
-    Pending,
-    /// Purchased.
-    Paid,
-}
-
-impl CartState {
-    /// The word for it in messages and metadata, the same that the cart service uses.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Open => "OPEN",
-            Self::Pending => "PENDING",
-            Self::Paid => "PAID",
-        }
-    }
-}
 
 /// A cart as the cart service keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +22,8 @@ pub struct Cart {
     pub checkout: Option<CheckoutId>,
     /// What it holds, each SKU once.
     pub lines: Vec<Line>,
+    /// What its owner wrote on it.
+    pub note: Note,
     /// Counts its changes.
     pub version: Version,
     /// What was paid for it; only if it is purchased.
@@ -75,7 +57,7 @@ impl Cart {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Price {
     /// The item's name.
-    pub name: String,
+    pub name: ItemName,
     /// The item's description; empty in what was paid.
     pub description: String,
     /// The price of one piece.
@@ -95,6 +77,33 @@ pub struct PricedLine {
     pub price: Option<Price>,
 }
 
+/// As it was paid.
+impl From<&oxcart_types::PricedLine> for PricedLine {
+    fn from(line: &oxcart_types::PricedLine) -> Self {
+        let price = Price {
+            name: line.name.clone(),
+            description: String::new(),
+            unit: line.unit_price,
+            line: Some(line.line_total),
+        };
+        Self { sku: line.sku.clone(), quantity: line.quantity, price: Some(price) }
+    }
+}
+
+impl PricedLine {
+    /// The line as it can be paid; none if it has no price.
+    fn payable(&self) -> Option<oxcart_types::PricedLine> {
+        let price = self.price.as_ref()?;
+        Some(oxcart_types::PricedLine {
+            sku: self.sku.clone(),
+            name: price.name.clone(),
+            quantity: self.quantity,
+            unit_price: price.unit,
+            line_total: price.line?,
+        })
+    }
+}
+
 /// A cart and what it costs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PricedCart {
@@ -104,15 +113,6 @@ pub struct PricedCart {
     pub lines: Vec<PricedLine>,
     /// The sum of the lines that are available; none if there is no such sum.
     pub total: Option<Money>,
-}
-
-/// Lines that can be paid: each is available, all in one currency, their sum is at least 1.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quote {
-    /// The lines.
-    pub lines: Vec<PricedLine>,
-    /// Their sum.
-    pub total: Money,
 }
 
 /// Why lines have no price, or none that can be paid.
@@ -151,9 +151,9 @@ pub fn price_lines(lines: &[Line], items: &Items) -> Vec<PricedLine> {
     let price = |line: &Line| {
         items.get(&line.sku).map(|item| Price {
             name: item.name.clone(),
-            description: item.description.clone(),
-            unit: item.price,
-            line: item.price.checked_mul(line.quantity).ok(),
+            description: item.description.to_string(),
+            unit: item.price.money(),
+            line: item.price.money().checked_mul(line.quantity).ok(),
         })
     };
     let priced = |line: &Line| PricedLine {
@@ -192,7 +192,8 @@ pub fn total(lines: &[PricedLine]) -> Result<Option<Money>, PricingError> {
 #[must_use]
 pub fn price(cart: Cart, items: &Items) -> PricedCart {
     if let Some(paid) = &cart.paid {
-        return PricedCart { lines: paid.lines.clone(), total: Some(paid.total), cart };
+        let lines = paid.lines().iter().map(PricedLine::from).collect();
+        return PricedCart { lines, total: Some(paid.total()), cart };
     }
     let lines = price_lines(&cart.lines, items);
     let total = total(&lines).ok().flatten();
@@ -215,7 +216,9 @@ pub fn quote(lines: &[Line], items: &Items) -> Result<Quote, PricingError> {
     }
     let sum = total(&lines)?.filter(|sum| sum.minor_units() >= 1);
     let total = sum.ok_or(PricingError::NothingToPay)?;
-    Ok(Quote { lines, total })
+    let payable = lines.iter().filter_map(PricedLine::payable).collect();
+    // The sum was made of these very lines.
+    Quote::new(payable, total).map_err(|_| PricingError::TotalTooLarge)
 }
 
 #[cfg(test)]

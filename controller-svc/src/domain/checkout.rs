@@ -8,53 +8,15 @@
 
 use std::time::Duration;
 
-use oxcart_types::{CartId, CheckoutId, Money, PaymentId, RequestId, UserId};
+use oxcart_types::{
+    CartId, CheckoutFailure, CheckoutId, CheckoutState, DeclineReason, Fingerprint, Money,
+    PaymentId, RequestId, UserId,
+};
 use time::OffsetDateTime;
-
-use super::fingerprint::Fingerprint;
 
 /// How often a payment is asked for before the driver only asks what became of it. The window is
 /// mostly over before: a payment service that restarts within it costs no sale.
 pub const CHARGE_TRIES: u8 = 20;
-
-/// Why the payment processor refused a payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeclineReason {
-    /// The issuer gave no reason.
-    Generic,
-    /// There is not enough money in the account.
-    InsufficientFunds,
-    /// The card was reported lost.
-    LostCard,
-    /// The card was reported stolen.
-    StolenCard,
-    /// The card has expired.
-    ExpiredCard,
-    /// The processor could not handle the card.
-    ProcessingError,
-    /// The payment token is unknown to the processor.
-    UnknownToken,
-}
-
-/// Why a checkout failed. Nothing was charged, and nothing will be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
-    /// The payment processor refused.
-    Declined(DeclineReason),
-    /// The payment was never started, and never will be.
-    Cancelled,
-}
-
-/// How far a checkout has come. It leaves `Pending` once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CheckoutState {
-    /// Nobody knows yet whether the payment will succeed.
-    Pending,
-    /// The payment was captured and the cart is purchased.
-    Paid(PaymentId),
-    /// Nothing was charged and the cart is open again.
-    Failed(Failure),
-}
 
 /// The record of a checkout as the cart service keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +49,7 @@ impl Checkout {
     /// Whether it will never change again.
     #[must_use]
     pub fn is_decided(&self) -> bool {
-        self.state != CheckoutState::Pending
+        self.state.is_decided()
     }
 }
 
@@ -126,7 +88,7 @@ pub enum Step {
     /// Record that the cart is purchased.
     Confirm(Capture),
     /// Record that the payment failed, and open the cart again.
-    Unmark(Failure),
+    Unmark(CheckoutFailure),
 }
 
 impl Step {
@@ -140,7 +102,7 @@ impl Step {
 
 /// What trying a step showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
+pub enum Observation {
     /// No answer, or one that was not made by the service that was asked: nobody knows whether the
     /// call took effect.
     Unknown,
@@ -168,13 +130,13 @@ pub enum Next {
     Decided,
 }
 
-/// What cannot be seen while every service keeps the contract. The checkout stays as it is, and a
+/// What cannot be observation while every service keeps the contract. The checkout stays as it is, and a
 /// person has to look.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("step {step:?} of a checkout saw {seen:?}, which contradicts its records")]
+#[error("step {step:?} of a checkout saw {observation:?}, which contradicts its records")]
 pub struct Impossible {
     step: Step,
-    seen: Seen,
+    observation: Observation,
 }
 
 /// Says where a checkout goes after a step was tried.
@@ -183,70 +145,83 @@ pub struct Impossible {
 /// [`Impossible`] for what only a broken service or a bug can show: then nothing is done at all,
 /// because both ways out of `Pending` could lose money.
 #[expect(clippy::match_same_arms, reason = "each arm has a reason of its own")]
-pub fn next(step: Step, seen: Seen) -> Result<Next, Impossible> {
+pub fn next(step: Step, observation: Observation) -> Result<Next, Impossible> {
     use Payment::{Cancelled, Captured, Declined, Processing};
     use Step::{Charge, Confirm, Resolve, Unmark};
 
-    Ok(match (step, seen) {
+    Ok(match (step, observation) {
         // Nobody knows whether the payment was asked for: ask again, same key, undo nothing.
-        (Charge { tries: tries @ 2.. }, Seen::Unknown) => Next::Later(Charge { tries: tries - 1 }),
+        (Charge { tries: tries @ 2.. }, Observation::Unknown) => {
+            Next::Later(Charge { tries: tries - 1 })
+        }
 
         // Enough tries. Resolve is as safe as another charge: if a charge has arrived it answers
         // with what became of it, and if none has, none ever will.
-        (Charge { tries: 0 | 1 }, Seen::Unknown) => Next::Later(Resolve),
+        (Charge { tries: 0 | 1 }, Observation::Unknown) => Next::Later(Resolve),
 
         // Too late to start a payment; one that was started before may still have succeeded.
-        (Charge { .. }, Seen::WindowOver) => Next::Now(Resolve),
+        (Charge { .. }, Observation::WindowOver) => Next::Now(Resolve),
 
         // "Will never be accepted" does not say that nothing was stored by an earlier try, so the
         // record is asked for here too, and an absent one becomes a tombstone.
-        (Charge { .. }, Seen::Refused) => Next::Now(Resolve),
+        (Charge { .. }, Observation::Refused) => Next::Now(Resolve),
 
         // The key is stored, so there is nothing to gain by charging again, and Resolve cannot
         // rule the payment out any more: only ask.
-        (Charge { .. } | Resolve, Seen::Record(Processing)) => Next::Later(Resolve),
+        (Charge { .. } | Resolve, Observation::Record(Processing)) => Next::Later(Resolve),
 
         // Terminal records, the only way out of `Pending`.
-        (Charge { .. } | Resolve, Seen::Record(Captured(capture))) => Next::Now(Confirm(capture)),
-        (Charge { .. } | Resolve, Seen::Record(Declined(reason))) => {
-            Next::Now(Unmark(Failure::Declined(reason)))
+        (Charge { .. } | Resolve, Observation::Record(Captured(capture))) => {
+            Next::Now(Confirm(capture))
         }
-        (Charge { .. } | Resolve, Seen::Record(Cancelled)) => Next::Now(Unmark(Failure::Cancelled)),
+        (Charge { .. } | Resolve, Observation::Record(Declined(reason))) => {
+            Next::Now(Unmark(CheckoutFailure::Declined(reason)))
+        }
+        (Charge { .. } | Resolve, Observation::Record(Cancelled)) => {
+            Next::Now(Unmark(CheckoutFailure::Cancelled))
+        }
 
         // Nobody knows whether the call took effect: same step, same key, undo nothing.
-        (step @ (Resolve | Confirm(_) | Unmark(_)), Seen::Unknown) => Next::Later(step),
+        (step @ (Resolve | Confirm(_) | Unmark(_)), Observation::Unknown) => Next::Later(step),
 
         // Asked of the cart service, and refused for another reason than a contradiction: its
         // guards have not been reached (a missing scope, say), so nothing is decided.
-        (step @ (Resolve | Confirm(_) | Unmark(_)), Seen::Refused) => Next::Later(step),
+        (step @ (Resolve | Confirm(_) | Unmark(_)), Observation::Refused) => Next::Later(step),
 
         // What was asked for is stored. It may have been another driver who did it.
-        (Confirm(capture), Seen::Stored(CheckoutState::Paid(payment)))
-            if payment == capture.payment =>
+        (Confirm(capture), Observation::Stored(CheckoutState::Paid { payment_id }))
+            if payment_id == capture.payment =>
         {
             Next::Decided
         }
-        (Unmark(failure), Seen::Stored(CheckoutState::Failed(stored))) if stored == failure => {
+        (Unmark(failure), Observation::Stored(CheckoutState::Failed(stored)))
+            if stored == failure =>
+        {
             Next::Decided
         }
 
         // The key belongs to a payment of another amount, or the cart is not this checkout's any
         // more. Unmarking could free a cart that was paid, confirming could give away one that was
         // not.
-        (step, seen @ Seen::Contradicted) => return Err(Impossible { step, seen }),
+        (step, observation @ Observation::Contradicted) => {
+            return Err(Impossible { step, observation });
+        }
 
         // A confirmed checkout that is not paid, a record of money where a checkout was asked for,
         // and the reverse: a service that breaks the contract.
-        (step @ (Confirm(_) | Unmark(_)), seen @ (Seen::Stored(_) | Seen::Record(_))) => {
-            return Err(Impossible { step, seen });
+        (
+            step @ (Confirm(_) | Unmark(_)),
+            observation @ (Observation::Stored(_) | Observation::Record(_)),
+        ) => {
+            return Err(Impossible { step, observation });
         }
-        (step @ (Charge { .. } | Resolve), seen @ Seen::Stored(_)) => {
-            return Err(Impossible { step, seen });
+        (step @ (Charge { .. } | Resolve), observation @ Observation::Stored(_)) => {
+            return Err(Impossible { step, observation });
         }
 
         // Only charging has a window.
-        (step @ (Resolve | Confirm(_) | Unmark(_)), seen @ Seen::WindowOver) => {
-            return Err(Impossible { step, seen });
+        (step @ (Resolve | Confirm(_) | Unmark(_)), observation @ Observation::WindowOver) => {
+            return Err(Impossible { step, observation });
         }
     })
 }

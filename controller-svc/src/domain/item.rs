@@ -1,21 +1,8 @@
-//! What is for sale. Deliberately absent: where it comes from, and how many are in stock.
+//! Items to look up by SKU.
 
 use std::collections::HashMap;
 
-use oxcart_types::{Money, Sku};
-
-/// Something that is for sale.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
-    /// Its key.
-    pub sku: Sku,
-    /// What shoppers see in lists.
-    pub name: String,
-    /// What shoppers see beside it; may be empty.
-    pub description: String,
-    /// The price of one piece.
-    pub price: Money,
-}
+use oxcart_types::{Item, Sku};
 
 /// Items to look up by SKU. Nothing is ever read from it in its own order.
 #[derive(Debug, Clone, Default)]

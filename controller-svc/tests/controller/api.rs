@@ -3,7 +3,6 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::Parser as _;
-use controller_svc::Config;
 use oxcart_proto::{
     common::{self, CartFilter, CartState, CheckoutFailure, CheckoutState, DeclineReason},
     controller::{
@@ -25,7 +24,7 @@ use tonic::{Code, Request, Response, Status, transport::Channel};
 
 use super::{
     services::{Call, Fault},
-    world::{World, gbp, line, sku},
+    world::{World, line, price_of, sku},
 };
 
 struct Store {
@@ -47,7 +46,10 @@ impl Store {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address: SocketAddr = listener.local_addr().unwrap();
         let args = ["controller-svc", "--client-secret=x"].iter().chain(flags);
-        let config = Config { auth: issuer.args(), ..Config::parse_from(args) };
+        let config = controller_svc::Config {
+            auth: issuer.args(),
+            ..controller_svc::Config::parse_from(args)
+        };
         let shutdown = CancellationToken::new();
         let serve = controller_svc::serve_with(
             world.services(),
@@ -70,7 +72,7 @@ impl Store {
         self.world.cart.to_string()
     }
 
-    fn set(&self, sku: &str, quantity: i64) -> Request<SetItemRequest> {
+    fn set(&self, sku: &str, quantity: i32) -> Request<SetItemRequest> {
         let line = Some(common::Line { sku: sku.into(), quantity });
         self.alice(SetItemRequest { cart_id: self.cart_id(), line, etag: String::new() })
     }
@@ -108,7 +110,7 @@ fn pounds(minor_units: i64) -> Option<common::Money> {
     Some(common::Money { currency_code: "GBP".into(), minor_units })
 }
 
-fn wire_line(sku: &str, quantity: i64) -> common::Line {
+fn wire_line(sku: &str, quantity: i32) -> common::Line {
     common::Line { sku: sku.into(), quantity }
 }
 
@@ -180,10 +182,11 @@ async fn all_bad_fields_of_a_request_are_named_at_once() {
             wire_line("A", 0),
             wire_line("A", 1),
             wire_line(" B", -1),
-            wire_line("B", i64::from(i32::MAX) + 1),
-            wire_line("C", i64::MAX),
+            wire_line("B", 1_000_001),
+            wire_line("C", i32::MAX),
         ],
         etag: "rubbish".into(),
+        ..Default::default()
     };
     let refused = store.client.update_cart(store.alice(bad)).await.unwrap_err();
     let expected = [
@@ -238,7 +241,7 @@ async fn every_other_bad_field_is_named() {
 async fn an_unknown_item_is_refused_by_name() {
     let mut store = Store::start().await;
     let lines = vec![wire_line("A", 1), wire_line("NONE", 1)];
-    let create = CreateCartRequest { cart_id: String::new(), lines };
+    let create = CreateCartRequest { cart_id: String::new(), lines, ..Default::default() };
     let refused = store.client.create_cart(store.alice(create)).await.unwrap_err();
     assert_eq!(info(&refused).unwrap().reason, Reason::ItemUnknown);
     let named = bad_fields(&refused);
@@ -256,7 +259,12 @@ async fn an_item_that_has_left_the_catalogue_does_not_break_its_cart() {
     let cart = store.client.get_cart(get).await.unwrap().into_inner().cart.unwrap();
     assert_eq!((cart.lines[1].unavailable, cart.total.clone()), (true, pounds(750)));
     let lines = vec![wire_line("A", 1), wire_line("B", 7)];
-    let keep = UpdateCartRequest { cart_id: store.cart_id(), lines, etag: cart.etag };
+    let keep = UpdateCartRequest {
+        cart_id: store.cart_id(),
+        lines,
+        etag: cart.etag,
+        ..Default::default()
+    };
     store.client.update_cart(store.alice(keep)).await.unwrap();
     let refused = store.client.checkout(store.checkout("r1", "tok_visa")).await.unwrap_err();
     let why = info(&refused).unwrap();
@@ -272,8 +280,8 @@ async fn a_cart_has_one_currency_and_a_total_that_can_be_counted() {
     let why = info(&refused).unwrap();
     assert_eq!((why.reason, why.metadata["sku"].as_str()), (Reason::CurrencyMixed, "EURO"));
     store.world.fakes.books().items.get_mut(&sku("A")).unwrap().price =
-        gbp(oxcart_types::MAX_AMOUNT);
-    let refused = store.client.set_item(store.set("A", 2)).await.unwrap_err();
+        price_of("GBP", oxcart_types::MAX_PRICE);
+    let refused = store.client.set_item(store.set("A", 1_001)).await.unwrap_err();
     let why = info(&refused).unwrap();
     assert_eq!(why.reason, Reason::TotalTooLarge);
     assert_eq!(why.metadata["limit"], oxcart_types::MAX_AMOUNT.to_string());
@@ -290,7 +298,8 @@ async fn a_stale_etag_is_answered_with_the_priced_cart() {
     );
     let cart: Cart = detail(&refused).unwrap();
     assert_eq!((cart.etag.as_str(), cart.total), ("v1", pounds(757)));
-    let exists = CreateCartRequest { cart_id: store.cart_id(), lines: vec![] };
+    let exists =
+        CreateCartRequest { cart_id: store.cart_id(), lines: vec![], ..Default::default() };
     let refused = store.client.create_cart(store.alice(exists)).await.unwrap_err();
     assert_eq!(info(&refused).unwrap().reason, Reason::CartExists);
     assert_eq!(detail::<Cart>(&refused).unwrap().total, pounds(757));
@@ -485,7 +494,11 @@ async fn a_service_that_does_not_answer_is_unavailable_and_one_that_fails_intern
 async fn carts_are_made_changed_and_deleted() {
     let mut store = Store::start().await;
     let cart_id = uuid::Uuid::from_u128(7).to_string();
-    let create = || CreateCartRequest { cart_id: cart_id.clone(), lines: vec![wire_line("A", 2)] };
+    let create = || CreateCartRequest {
+        cart_id: cart_id.clone(),
+        lines: vec![wire_line("A", 2)],
+        ..Default::default()
+    };
     let made = store.client.clone().create_cart(store.alice(create())).await.unwrap().into_inner();
     let again = store.client.clone().create_cart(store.alice(create())).await.unwrap().into_inner();
     assert_eq!(made, again);

@@ -3,14 +3,17 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use controller_svc::{
-    clients::{CallError, CartFilter, Charge, CheckoutName, Mark, PageRequest, Paged, Refused},
+    clients::{CallError, Charge, CheckoutName, Mark, PageRequest, Paged, Refused},
     domain::{
-        cart::{Cart, CartState, Quote},
-        checkout::{Capture, Checkout, CheckoutState, DeclineReason, Failure, Payment},
-        item::{Item, Items},
+        cart::Cart,
+        checkout::{Capture, Checkout, Payment},
+        item::Items,
     },
 };
-use oxcart_types::{CartId, CheckoutId, Line, Money, PaymentId, Sku, UserId, Version};
+use oxcart_types::{
+    CartFilter, CartId, CartState, CheckoutFailure, CheckoutId, CheckoutState, DeclineReason, Item,
+    Line, Money, Note, PaymentId, Quote, Sku, UserId, Version,
+};
 use service_kit::Reason;
 use time::OffsetDateTime;
 
@@ -82,10 +85,17 @@ impl Books {
         Paged { entries: self.items.values().cloned().collect(), next_page_token: "more".into() }
     }
 
-    pub fn create(&mut self, user: &UserId, id: Option<CartId>, lines: &[Line]) -> Answer<Cart> {
+    pub fn create(
+        &mut self,
+        user: &UserId,
+        id: Option<CartId>,
+        lines: &[Line],
+        note: &Note,
+    ) -> Answer<Cart> {
         let id = id.unwrap_or_else(|| self.new_id().into());
         if let Some(there) = self.carts.get(&(user.clone(), id)) {
-            let same = there.lines == lines && there.version == Version::FIRST;
+            let same =
+                there.lines == lines && there.note == *note && there.version == Version::FIRST;
             return if same {
                 Ok(there.clone())
             } else {
@@ -97,6 +107,7 @@ impl Books {
             state: CartState::Open,
             checkout: None,
             lines: lines.to_vec(),
+            note: note.clone(),
             version: Version::FIRST,
             paid: None,
             created_at: OffsetDateTime::UNIX_EPOCH,
@@ -111,7 +122,7 @@ impl Books {
         cart.ok_or_else(|| refused(Reason::CartNotFound, None))
     }
 
-    pub fn find(
+    pub fn list_carts(
         &self,
         user: &UserId,
         filter: CartFilter,
@@ -120,21 +131,25 @@ impl Books {
         if page.size < 0 || page.token == "rubbish" {
             return Err(refused(Reason::FieldInvalid, None));
         }
-        let wanted =
-            |cart: &Cart| (cart.state == CartState::Paid) == (filter == CartFilter::Purchased);
+        let wanted = |cart: &Cart| filter.selects(cart.state);
         let own = self.carts.iter().filter(|((owner, _), cart)| owner == user && wanted(cart));
         let entries = own.map(|(_, cart)| cart.clone()).collect();
         Ok(Paged { entries, next_page_token: String::new() })
     }
 
     /// A cart that may change, if the client has seen its present version.
-    fn open(&mut self, user: &UserId, id: CartId, seen: Option<Version>) -> Answer<&mut Cart> {
+    fn open(
+        &mut self,
+        user: &UserId,
+        id: CartId,
+        expected_version: Option<Version>,
+    ) -> Answer<&mut Cart> {
         let cart = self.carts.get_mut(&(user.clone(), id));
         let cart = cart.ok_or_else(|| refused(Reason::CartNotFound, None))?;
         if cart.state != CartState::Open {
             return Err(refused(Reason::CartClosed, None));
         }
-        if seen.is_some_and(|seen| seen != cart.version) {
+        if expected_version.is_some_and(|expected| expected != cart.version) {
             return Err(refused(Reason::CartStale, Some(cart)));
         }
         Ok(cart)
@@ -145,10 +160,12 @@ impl Books {
         user: &UserId,
         id: CartId,
         lines: &[Line],
-        seen: Option<Version>,
+        note: Option<&Note>,
+        expected_version: Option<Version>,
     ) -> Answer<Cart> {
-        let cart = self.open(user, id, seen)?;
+        let cart = self.open(user, id, expected_version)?;
         cart.lines = lines.to_vec();
+        cart.note = note.unwrap_or(&cart.note).clone();
         cart.version = cart.version.next();
         Ok(cart.clone())
     }
@@ -158,10 +175,10 @@ impl Books {
         user: &UserId,
         id: CartId,
         sku: &Sku,
-        pieces: i64,
-        seen: Option<Version>,
+        pieces: i32,
+        expected_version: Option<Version>,
     ) -> Answer<Cart> {
-        let cart = self.open(user, id, seen)?;
+        let cart = self.open(user, id, expected_version)?;
         match pieces.try_into() {
             Ok(quantity) => cart.lines = cart.lines_with(sku, quantity),
             Err(_) => cart.lines.retain(|line| line.sku != *sku),
@@ -170,8 +187,13 @@ impl Books {
         Ok(cart.clone())
     }
 
-    pub fn delete(&mut self, user: &UserId, id: CartId, seen: Option<Version>) -> Answer<()> {
-        self.open(user, id, seen)?;
+    pub fn delete(
+        &mut self,
+        user: &UserId,
+        id: CartId,
+        expected_version: Option<Version>,
+    ) -> Answer<()> {
+        self.open(user, id, expected_version)?;
         self.carts.remove(&(user.clone(), id));
         Ok(())
     }
@@ -211,7 +233,7 @@ impl Books {
             }
             CartState::Open => {}
         }
-        let quoted = mark.quote.lines.iter().map(|line| (&line.sku, line.quantity));
+        let quoted = mark.quote.lines().iter().map(|line| (&line.sku, line.quantity));
         assert!(
             quoted.eq(cart.lines.iter().map(|line| (&line.sku, line.quantity))),
             "quoted another cart"
@@ -226,7 +248,7 @@ impl Books {
                 cart: mark.cart,
                 request: mark.request.clone(),
                 fingerprint: mark.fingerprint,
-                total: mark.quote.total,
+                total: mark.quote.total(),
                 state: CheckoutState::Pending,
                 charge_window: Duration::ZERO,
                 attempts: 0,
@@ -279,7 +301,7 @@ impl Books {
             return Err(refused(Reason::CheckoutContradicted, None));
         }
         cart.version = cart.version.next();
-        if let CheckoutState::Paid(_) = &state {
+        if let CheckoutState::Paid { .. } = &state {
             cart.state = CartState::Paid;
             cart.paid = Some(row.quote.clone());
         } else {
@@ -297,10 +319,20 @@ impl Books {
         id: CheckoutId,
         capture: &Capture,
     ) -> Answer<Checkout> {
-        self.decide(owner, id, CheckoutState::Paid(capture.payment.clone()), Some(capture.amount))
+        self.decide(
+            owner,
+            id,
+            CheckoutState::Paid { payment_id: capture.payment.clone() },
+            Some(capture.amount),
+        )
     }
 
-    pub fn unmark(&mut self, owner: &UserId, id: CheckoutId, failure: Failure) -> Answer<Checkout> {
+    pub fn unmark(
+        &mut self,
+        owner: &UserId,
+        id: CheckoutId,
+        failure: CheckoutFailure,
+    ) -> Answer<Checkout> {
         self.decide(owner, id, CheckoutState::Failed(failure), None)
     }
 
@@ -374,11 +406,10 @@ impl Books {
             let cart = &self.carts[&(owner.clone(), row.checkout.cart)];
             let holds = cart.checkout == Some(*id);
             assert!(captures <= 1, "I1: {id} captured {captures} times");
-            if let CheckoutState::Paid(_) = &row.checkout.state {
+            if let CheckoutState::Paid { .. } = &row.checkout.state {
                 assert_eq!(captures, 1, "I2: {id} is paid");
                 let Payment::Captured(capture) = &self.payments[id].payment else { panic!("I2") };
-                let lines =
-                    row.quote.lines.iter().map(|line| line.price.as_ref().unwrap().line.unwrap());
+                let lines = row.quote.lines().iter().map(|line| line.line_total);
                 let sum: i64 = lines.map(Money::minor_units).sum();
                 assert_eq!(
                     (capture.amount, sum),
@@ -403,7 +434,7 @@ impl Books {
             let holding = self.checkouts.values().filter(of_cart);
             let state = |row: &CheckoutRow| match row.checkout.state {
                 CheckoutState::Pending => Some(CartState::Pending),
-                CheckoutState::Paid(_) => Some(CartState::Paid),
+                CheckoutState::Paid { .. } => Some(CartState::Paid),
                 CheckoutState::Failed(_) => None,
             };
             let holding: Vec<_> = holding.filter_map(state).collect();

@@ -1,17 +1,15 @@
 //! What a purchase does when something fails at any step, before or after it took effect.
 
+use oxcart_types::{CartState, CheckoutFailure, CheckoutState, DeclineReason, Note};
 use std::time::Duration;
 
 use controller_svc::{
     app::{
-        AppError,
+        Error,
         checkout::{Pace, Run},
     },
     clients::{CallError, CheckoutName, PaymentToken},
-    domain::{
-        cart::CartState,
-        checkout::{CHARGE_TRIES, Checkout, CheckoutState, DeclineReason, Failure},
-    },
+    domain::checkout::{CHARGE_TRIES, Checkout},
 };
 use service_kit::Reason;
 use tokio::time::Instant;
@@ -24,14 +22,15 @@ use super::{
 
 const TROUBLE: [Fault; 4] = [Fault::Lost, Fault::AnswerLost, Fault::Late, Fault::Twice];
 
-const CANCELLED: CheckoutState = CheckoutState::Failed(Failure::Cancelled);
-const DECLINED: CheckoutState = CheckoutState::Failed(Failure::Declined(DeclineReason::Generic));
+const CANCELLED: CheckoutState = CheckoutState::Failed(CheckoutFailure::Cancelled);
+const DECLINED: CheckoutState =
+    CheckoutState::Failed(CheckoutFailure::Declined(DeclineReason::Generic));
 
 /// As a client does: the same request again for as long as the answer is "nobody knows".
 async fn buy_until_told(world: &World, controller: &Controller, token: &str) -> Checkout {
     for _ in 0..5 {
         match controller.buy(world, "r1", token).await {
-            Err(AppError::Call(CallError::Unknown { .. })) => {}
+            Err(Error::Call(CallError::Unknown { .. })) => {}
             told => return told.unwrap(),
         }
     }
@@ -200,7 +199,7 @@ async fn one_checkout_that_cannot_be_finished_stops_no_other() {
     let world = World::new();
     let bob = super::world::shopper("bob");
     let lines = world.cart_now().lines;
-    let other = world.fakes.books().create(&bob.id, None, &lines).unwrap().id;
+    let other = world.fakes.books().create(&bob.id, None, &lines, &Note::default()).unwrap().id;
     let controller = world.controller(1, impatient());
     world.fakes.fail_always(Call::Charge, Some(Fault::Lost));
     controller.buy(&world, "r1", "tok_visa").await.unwrap();
@@ -347,7 +346,7 @@ fn killed_between_charge_and_confirm_the_purchase_is_paid() {
         (Call::Confirm, Fault::Hangs),
     ] {
         let (world, end) = recover_after_kill("tok_visa", call, fault);
-        assert!(matches!(end, CheckoutState::Paid(_)), "{call:?} {fault:?}");
+        assert!(matches!(end, CheckoutState::Paid { .. }), "{call:?} {fault:?}");
         assert_eq!((world.state(), world.fakes.books().captures()), (CartState::Paid, 1));
     }
 }

@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 
 use controller_svc::{
-    app::{AppError, checkout::Purchase},
+    app::{Error, checkout::Purchase},
     clients::{CallError, PaymentToken, Shopper},
-    domain::checkout::{Checkout, CheckoutState},
+    domain::checkout::Checkout,
 };
 use futures_util::future::join_all;
-use oxcart_types::{CartId, CheckoutId, RequestId, UserId};
+use oxcart_types::{CartId, CheckoutId, CheckoutState, Note, RequestId, UserId};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
-use super::world::{Controller, World, gbp, impatient, line, pace, shopper, sku};
+use super::world::{Controller, World, gbp, impatient, line, pace, price_of, shopper, sku};
 
 const SEEDS: u64 = 100;
 const CLIENTS: u64 = 6;
@@ -30,12 +30,12 @@ enum Told {
 
 type Diary = Vec<(UserId, RequestId, Told)>;
 
-fn told(answer: Result<Checkout, AppError>) -> Option<Told> {
+fn told(answer: Result<Checkout, Error>) -> Option<Told> {
     match answer {
         Ok(checkout) => Some(Told::Checkout(checkout.id, checkout.state)),
         Err(
-            AppError::Call(CallError::Unknown { .. } | CallError::Broken { .. })
-            | AppError::Overloaded { .. },
+            Error::Call(CallError::Unknown { .. } | CallError::Broken { .. })
+            | Error::Overloaded { .. },
         ) => None,
         Err(refused) => Some(Told::Refused(refused.to_string())),
     }
@@ -55,7 +55,7 @@ async fn client(
         let purchase = Purchase {
             request: request.clone(),
             cart: carts[rng.random_range(0..carts.len())],
-            seen: None,
+            expected_version: None,
             expected_total: rng.random_bool(0.3).then(|| gbp(757)),
             token: PaymentToken(TOKENS[rng.random_range(0..TOKENS.len())].to_owned()),
         };
@@ -87,14 +87,14 @@ async fn weather(seed: u64, world: &World, controllers: &[Controller], carts: &[
                 chosen.recovery.round().await;
             }
             5 => {
-                let price = gbp(rng.random_range(1..3));
+                let price = price_of("GBP", rng.random_range(1..3));
                 world.fakes.books().items.get_mut(&sku("B")).unwrap().price = price;
             }
             _ => {
                 let (owner, cart) = &carts[rng.random_range(0..carts.len())];
                 let lines = [line("A", rng.random_range(1..5)), line("B", 7)];
                 // A cart that is frozen or purchased refuses, which is part of the test.
-                let _ = world.fakes.books().update(owner, *cart, &lines, None);
+                let _ = world.fakes.books().update(owner, *cart, &lines, None, None);
             }
         }
         tokio::task::yield_now().await;
@@ -109,7 +109,8 @@ async fn run(seed: u64) {
     for shopper in &shoppers {
         for _ in 0..5 {
             let lines = [line("A", 3), line("B", 7)];
-            let cart = world.fakes.books().create(&shopper.id, None, &lines).unwrap();
+            let cart =
+                world.fakes.books().create(&shopper.id, None, &lines, &Note::default()).unwrap();
             carts.push((shopper.id.clone(), cart.id));
         }
     }

@@ -4,28 +4,24 @@ use std::time::Duration;
 
 use controller_svc::{
     app::{
-        AppError,
+        Error,
         checkout::{Pace, Purchase},
         error::Conflict,
     },
     clients::{CheckoutName, Mark, PaymentToken},
-    domain::{
-        cart::{CartState, PricingError, quote},
-        checkout::{CheckoutState, DeclineReason, Failure},
-        fingerprint::Fingerprint,
-    },
+    domain::cart::{PricingError, quote},
 };
-use oxcart_types::Version;
+use oxcart_types::{CartState, CheckoutFailure, CheckoutState, DeclineReason, Version};
 use service_kit::Reason;
 
 use super::{
     services::{Call, Fault},
-    world::{World, gbp, impatient, is_paid, line, pace, shopper, sku},
+    world::{World, gbp, impatient, is_paid, line, pace, price_of, shopper, sku},
 };
 
-fn reason(error: &AppError) -> Option<Reason> {
+fn reason(error: &Error) -> Option<Reason> {
     match error {
-        AppError::Call(call) => call.reason(),
+        Error::Call(call) => call.reason(),
         _ => None,
     }
 }
@@ -68,10 +64,10 @@ async fn a_declined_card_leaves_the_cart_usable() {
     let world = World::new();
     let controller = world.controller(1, pace());
     let declined = controller.buy(&world, "r1", "tok_declined").await.unwrap();
-    let why = Failure::Declined(DeclineReason::Generic);
+    let why = CheckoutFailure::Declined(DeclineReason::Generic);
     assert_eq!((declined.state, world.state()), (CheckoutState::Failed(why), CartState::Open));
     let lines = [line("A", 1)];
-    let update = controller.app.carts.update(&world.alice, world.cart, &lines, None);
+    let update = controller.app.carts.update(&world.alice, world.cart, &lines, None, None);
     assert_eq!(update.await.unwrap().total, Some(gbp(250)));
     assert!(is_paid(&controller.buy(&world, "r2", "tok_visa").await.unwrap()));
     world.fakes.books().check();
@@ -101,9 +97,9 @@ async fn a_request_id_is_not_taken_for_another_purchase() {
     ];
     for other in others {
         let refused = controller.app.checkouts.purchase(&world.alice, other).await.unwrap_err();
-        assert!(matches!(refused, AppError::RequestIdReused), "{refused:?}");
+        assert!(matches!(refused, Error::RequestIdReused), "{refused:?}");
     }
-    let newer_etag = Purchase { seen: Some(Version::from(9)), ..good };
+    let newer_etag = Purchase { expected_version: Some(Version::from(9)), ..good };
     let same = controller.app.checkouts.purchase(&world.alice, newer_etag).await.unwrap();
     assert!(is_paid(&same));
 }
@@ -113,13 +109,10 @@ async fn a_changed_price_is_told_before_anything_happens() {
     let world = World::new();
     let controller = world.controller(1, pace());
     let purchase = Purchase { expected_total: Some(gbp(757)), ..world.purchase("r1", "tok_visa") };
-    world.fakes.books().items.get_mut(&sku("B")).unwrap().price = gbp(2);
+    world.fakes.books().items.get_mut(&sku("B")).unwrap().price = price_of("GBP", 2);
     let refused = controller.app.checkouts.purchase(&world.alice, purchase.clone()).await;
     let refused = refused.unwrap_err();
-    assert!(
-        matches!(refused, AppError::PriceChanged { total } if total == gbp(764)),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Error::PriceChanged { total } if total == gbp(764)), "{refused:?}");
     assert_eq!((world.state(), world.fakes.made(Call::Mark)), (CartState::Open, 0));
     let accepted = Purchase { expected_total: Some(gbp(764)), ..world.purchase("r2", "tok_visa") };
     let paid = controller.app.checkouts.purchase(&world.alice, accepted).await.unwrap();
@@ -139,11 +132,11 @@ async fn a_cart_that_cannot_be_paid_is_refused_with_its_reason() {
             PricingError::Unavailable { skus: vec![sku("GONE")] },
         ),
     ] {
-        let set = world.fakes.books().update(&world.alice.id, world.cart, &lines, None);
+        let set = world.fakes.books().update(&world.alice.id, world.cart, &lines, None, None);
         set.unwrap();
         request += 1;
         let refused = controller.buy(&world, &format!("r{request}"), "tok_visa").await.unwrap_err();
-        assert!(matches!(&refused, AppError::Pricing(why) if *why == expected), "{refused:?}");
+        assert!(matches!(&refused, Error::Pricing(why) if *why == expected), "{refused:?}");
     }
     assert_eq!(world.fakes.made(Call::Mark), 0);
 }
@@ -151,10 +144,11 @@ async fn a_cart_that_cannot_be_paid_is_refused_with_its_reason() {
 #[tokio::test]
 async fn an_etag_out_of_date_is_refused_with_the_cart() {
     let world = World::new();
-    let stale = Purchase { seen: Some(Version::from(7)), ..world.purchase("r1", "tok_visa") };
+    let stale =
+        Purchase { expected_version: Some(Version::from(7)), ..world.purchase("r1", "tok_visa") };
     let controller = world.controller(1, pace());
     let refused = controller.app.checkouts.purchase(&world.alice, stale).await.unwrap_err();
-    let AppError::Conflict { conflict: Conflict::Stale, cart } = refused else {
+    let Error::Conflict { conflict: Conflict::Stale, cart } = refused else {
         panic!("{refused:?}")
     };
     assert_eq!((cart.total, world.state()), (Some(gbp(757)), CartState::Open));
@@ -165,7 +159,7 @@ async fn a_cart_that_changes_meanwhile_is_priced_anew() {
     let world = World::new();
     let (user, cart) = (world.alice.id.clone(), world.cart);
     world.fakes.intrude(Call::Mark, move |books| {
-        books.update(&user, cart, &[line("A", 1)], None).unwrap();
+        books.update(&user, cart, &[line("A", 1)], None, None).unwrap();
     });
     let paid = world.controller(1, pace()).buy(&world, "r1", "tok_visa").await.unwrap();
     assert_eq!((is_paid(&paid), paid.total), (true, gbp(250)));
@@ -179,7 +173,7 @@ async fn a_twin_that_was_quicker_is_joined() {
     let items = world.fakes.books().descriptions(&[sku("A"), sku("B")]);
     let mark = Mark {
         request: purchase.request,
-        fingerprint: Fingerprint::of(world.cart, None, "tok_visa"),
+        fingerprint: controller_svc::domain::fingerprint::fingerprint(world.cart, None, "tok_visa"),
         cart: world.cart,
         version: cart.version,
         quote: quote(&cart.lines, &items).unwrap(),
@@ -204,8 +198,8 @@ async fn two_checkouts_of_one_cart_have_one_winner() {
     let refused = loser.unwrap_err();
     let in_progress = matches!(
         refused,
-        AppError::Conflict { conflict: Conflict::CheckoutInProgress, .. }
-            | AppError::CartClosed { state: CartState::Paid }
+        Error::Conflict { conflict: Conflict::CheckoutInProgress, .. }
+            | Error::CartClosed { state: CartState::Paid }
     );
     assert!(in_progress || reason(&refused) == Some(Reason::CartClosed), "{refused:?}");
     assert_eq!(world.fakes.books().captures(), 1);
@@ -253,7 +247,7 @@ async fn a_controller_that_is_full_refuses_before_the_mark() {
     let world = World::new();
     let controller = world.controller(1, Pace { max_runs: 0, ..pace() });
     let refused = controller.buy(&world, "r1", "tok_visa").await.unwrap_err();
-    assert!(matches!(refused, AppError::Overloaded { .. }), "{refused:?}");
+    assert!(matches!(refused, Error::Overloaded { .. }), "{refused:?}");
     assert_eq!((world.fakes.made(Call::Mark), world.state()), (0, CartState::Open));
 }
 
@@ -276,7 +270,7 @@ async fn a_purchased_cart_is_not_purchased_again() {
     let controller = world.controller(1, pace());
     controller.buy(&world, "r1", "tok_visa").await.unwrap();
     let refused = controller.buy(&world, "r2", "tok_visa").await.unwrap_err();
-    assert!(matches!(refused, AppError::CartClosed { state: CartState::Paid }), "{refused:?}");
+    assert!(matches!(refused, Error::CartClosed { state: CartState::Paid }), "{refused:?}");
 }
 
 #[tokio::test]

@@ -9,18 +9,20 @@ use std::{
 use async_trait::async_trait;
 use controller_svc::{
     clients::{
-        CallError, Card, CartClient, CartFilter, CatalogClient, Charge, CheckoutName, CsvChunk,
-        Imported, Interrupted, Mark, PageRequest, Paged, PaymentClient, PaymentToken, ServiceToken,
-        Shopper, TokenizedCard,
+        CallError, Card, CartClient, CatalogClient, Charge, CheckoutName, CsvChunk, Imported,
+        Interrupted, Mark, PageRequest, Paged, PaymentClient, PaymentToken, ServiceToken, Shopper,
+        TokenizedCard,
     },
     domain::{
         cart::Cart,
-        checkout::{Capture, Checkout, Failure, Payment},
-        item::{Item, Items},
+        checkout::{Capture, Checkout, Payment},
+        item::Items,
     },
 };
 use futures_util::{StreamExt as _, stream::BoxStream};
-use oxcart_types::{CartId, CheckoutId, Line, Sku, UserId, Version};
+use oxcart_types::{
+    CartFilter, CartId, CheckoutFailure, CheckoutId, Item, Line, Note, Sku, UserId, Version,
+};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use service_kit::Reason;
 use tokio::sync::Notify;
@@ -255,8 +257,9 @@ impl CartClient for Fakes {
         shopper: &Shopper,
         cart: Option<CartId>,
         lines: &[Line],
+        note: &Note,
     ) -> Result<Cart, CallError> {
-        self.books().create(&shopper.id, cart, lines)
+        self.books().create(&shopper.id, cart, lines, note)
     }
 
     async fn get(&self, shopper: &Shopper, cart: CartId) -> Result<Cart, CallError> {
@@ -264,13 +267,13 @@ impl CartClient for Fakes {
         self.call(Call::Cart, move |books| books.get(&user, cart)).await
     }
 
-    async fn find(
+    async fn list(
         &self,
         shopper: &Shopper,
         filter: CartFilter,
         page: &PageRequest,
     ) -> Result<Paged<Cart>, CallError> {
-        self.books().find(&shopper.id, filter, page)
+        self.books().list_carts(&shopper.id, filter, page)
     }
 
     async fn update(
@@ -278,9 +281,10 @@ impl CartClient for Fakes {
         shopper: &Shopper,
         cart: CartId,
         lines: &[Line],
-        seen: Option<Version>,
+        note: Option<&Note>,
+        expected_version: Option<Version>,
     ) -> Result<Cart, CallError> {
-        self.books().update(&shopper.id, cart, lines, seen)
+        self.books().update(&shopper.id, cart, lines, note, expected_version)
     }
 
     async fn set_item(
@@ -288,19 +292,19 @@ impl CartClient for Fakes {
         shopper: &Shopper,
         cart: CartId,
         sku: &Sku,
-        pieces: i64,
-        seen: Option<Version>,
+        pieces: i32,
+        expected_version: Option<Version>,
     ) -> Result<Cart, CallError> {
-        self.books().set_item(&shopper.id, cart, sku, pieces, seen)
+        self.books().set_item(&shopper.id, cart, sku, pieces, expected_version)
     }
 
     async fn delete(
         &self,
         shopper: &Shopper,
         cart: CartId,
-        seen: Option<Version>,
+        expected_version: Option<Version>,
     ) -> Result<(), CallError> {
-        self.books().delete(&shopper.id, cart, seen)
+        self.books().delete(&shopper.id, cart, expected_version)
     }
 
     async fn mark(&self, shopper: &Shopper, mark: &Mark) -> Result<Checkout, CallError> {
@@ -322,7 +326,7 @@ impl CartClient for Fakes {
         &self,
         owner: &UserId,
         checkout: CheckoutId,
-        failure: Failure,
+        failure: CheckoutFailure,
     ) -> Result<Checkout, CallError> {
         let owner = owner.clone();
         self.call(Call::Unmark, move |books| books.unmark(&owner, checkout, failure)).await

@@ -4,18 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use controller_svc::{
     app::{
-        App, AppError, Services,
+        App, Error, Services,
         checkout::{Pace, Purchase},
         recovery::{Recovery, RecoverySettings},
     },
     clients::{PaymentToken, Shopper},
-    domain::{
-        cart::{Cart, CartState},
-        checkout::{Checkout, CheckoutState},
-        item::Item,
-    },
+    domain::{cart::Cart, checkout::Checkout},
 };
-use oxcart_types::{CartId, Line, Money, Sku};
+use oxcart_types::{CartId, CartState, CheckoutState, Item, Line, Money, Note, Price, Sku};
 use service_kit::Sources;
 use time::OffsetDateTime;
 
@@ -55,7 +51,7 @@ pub fn sku(text: &str) -> Sku {
     text.parse().unwrap()
 }
 
-pub fn line(text: &str, pieces: i64) -> Line {
+pub fn line(text: &str, pieces: i32) -> Line {
     Line { sku: sku(text), quantity: pieces.try_into().unwrap() }
 }
 
@@ -67,6 +63,11 @@ pub fn shopper(name: &str) -> Shopper {
     Shopper { id: name.parse().unwrap(), token: "Bearer x".parse().unwrap() }
 }
 
+/// A price of one piece.
+pub fn price_of(code: &str, minor_units: i64) -> Price {
+    Money::from_parts(code, minor_units).unwrap().try_into().unwrap()
+}
+
 impl World {
     /// Alice has a cart of 3 A and 7 B: GBP 7.57.
     pub fn new() -> Self {
@@ -75,13 +76,16 @@ impl World {
         for (name, code, price) in
             [("A", "GBP", 250), ("B", "GBP", 1), ("FREE", "GBP", 0), ("EURO", "EUR", 100)]
         {
-            let price = Money::from_parts(code, price).unwrap();
-            let (name, description) = (format!("{name}'s name"), String::new());
-            let item =
-                Item { sku: sku(name.split('\'').next().unwrap()), name, description, price };
+            let item = Item {
+                sku: sku(name),
+                name: format!("{name}'s name").parse().unwrap(),
+                description: "".parse().unwrap(),
+                price: price_of(code, price),
+            };
             fakes.books().items.insert(item.sku.clone(), item);
         }
-        let created = fakes.books().create(&alice.id, None, &[line("A", 3), line("B", 7)]);
+        let created =
+            fakes.books().create(&alice.id, None, &[line("A", 3), line("B", 7)], &Note::default());
         Self { fakes, cart: created.unwrap().id, alice }
     }
 
@@ -106,7 +110,7 @@ impl World {
         Purchase {
             request: request.parse().unwrap(),
             cart: self.cart,
-            seen: None,
+            expected_version: None,
             expected_total: None,
             token: PaymentToken(token.to_owned()),
         }
@@ -139,16 +143,11 @@ impl World {
 }
 
 impl Controller {
-    pub async fn buy(
-        &self,
-        world: &World,
-        request: &str,
-        token: &str,
-    ) -> Result<Checkout, AppError> {
+    pub async fn buy(&self, world: &World, request: &str, token: &str) -> Result<Checkout, Error> {
         self.app.checkouts.purchase(&world.alice, world.purchase(request, token)).await
     }
 }
 
 pub fn is_paid(checkout: &Checkout) -> bool {
-    matches!(checkout.state, CheckoutState::Paid(_))
+    matches!(checkout.state, CheckoutState::Paid { .. })
 }

@@ -9,7 +9,8 @@ fn allowed(krate: &str) -> Option<Vec<&'static str>> {
     let common = ["oxcart-proto", "oxcart-types", "service-kit"];
     let with_services = || SERVICES.into_iter().chain(common);
     match krate {
-        "oxcart-proto" | "oxcart-types" => Some(Vec::new()),
+        "oxcart-types" => Some(Vec::new()),
+        "oxcart-proto" => Some(vec!["oxcart-types"]),
         // The client is built into a shop's own programs as well.
         "service-kit" | "oxcart-client" => Some(vec!["oxcart-proto", "oxcart-types"]),
         "loadgen" => Some(vec!["oxcart-client", "oxcart-proto", "oxcart-types"]),

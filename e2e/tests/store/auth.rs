@@ -166,6 +166,7 @@ async fn two_users_may_choose_the_same_cart_id() {
     let create = |sku: &str| CreateCartRequest {
         cart_id: NOBODYS.to_owned(),
         lines: vec![crate::world::line(sku, 1)],
+        ..Default::default()
     };
     alice.controller().create_cart(create("1001")).await.unwrap();
     bob.controller().create_cart(create("1002")).await.unwrap();

@@ -83,7 +83,8 @@ async fn ids_that_are_none_are_refused_by_name_on_every_rpc() {
         let watch = WatchCheckoutRequest { checkout_id: cart_id() };
         assert_eq!(bad_fields(&shown, controller.watch_checkout(watch).await), ["checkout_id"]);
         if !id.is_empty() {
-            let create = CreateCartRequest { cart_id: cart_id(), lines: Vec::new() };
+            let create =
+                CreateCartRequest { cart_id: cart_id(), lines: Vec::new(), ..Default::default() };
             assert_eq!(bad_fields(&shown, controller.create_cart(create).await), ["cart_id"]);
         }
     }
@@ -97,7 +98,7 @@ async fn quantities_out_of_range_are_refused_by_line() {
     let mut scene = Scene::new().await;
     let cart_id = scene.cart.cart_id.clone();
     let controller = scene.alice.controller();
-    for quantity in [-1, 1_000_001, 1 << 31, 1 << 32, i64::MAX, i64::MIN] {
+    for quantity in [-1, 1_000_001, i32::MAX, i32::MIN] {
         let set = SetItemRequest {
             cart_id: cart_id.clone(),
             line: Some(line("1001", quantity)),
@@ -106,13 +107,18 @@ async fn quantities_out_of_range_are_refused_by_line() {
         let fields = bad_fields(&quantity.to_string(), controller.set_item(set).await);
         assert_eq!(fields, ["line.quantity"], "{quantity}");
     }
-    for quantity in [0, -1, 1_000_001, 1 << 31, i64::MAX, i64::MIN] {
+    for quantity in [0, -1, 1_000_001, i32::MAX, i32::MIN] {
         let lines = || vec![line("1002", 1), line("1001", quantity)];
-        let create = CreateCartRequest { cart_id: String::new(), lines: lines() };
+        let create =
+            CreateCartRequest { cart_id: String::new(), lines: lines(), ..Default::default() };
         let fields = bad_fields(&quantity.to_string(), controller.create_cart(create).await);
         assert_eq!(fields, ["lines[1].quantity"], "{quantity}");
-        let update =
-            UpdateCartRequest { cart_id: cart_id.clone(), lines: lines(), etag: String::new() };
+        let update = UpdateCartRequest {
+            cart_id: cart_id.clone(),
+            lines: lines(),
+            etag: String::new(),
+            ..Default::default()
+        };
         let fields = bad_fields(&quantity.to_string(), controller.update_cart(update).await);
         assert_eq!(fields, ["lines[1].quantity"], "{quantity}");
     }
@@ -126,6 +132,7 @@ async fn every_bad_field_is_named_in_one_answer() {
         cart_id: "nonsense".to_owned(),
         lines: vec![line("", 1), line("1001", -5), line(" spaced ", 0)],
         etag: "rubbish".to_owned(),
+        ..Default::default()
     };
     let fields = bad_fields("all at once", scene.alice.controller().update_cart(update).await);
     assert_eq!(
@@ -151,6 +158,7 @@ async fn skus_that_are_none_twice_or_unknown_are_refused_by_name() {
         cart_id: cart_id.clone(),
         lines,
         etag: String::new(),
+        ..Default::default()
     };
     for sku in ["", " 1001", "1001\n", "\u{0}", &"x".repeat(65), &"x".repeat(3_000_000)] {
         let answer = controller.update_cart(update(vec![line(sku, 1)])).await;
@@ -180,10 +188,11 @@ async fn totals_that_overflow_are_refused() {
         cart_id: scene.cart.cart_id.clone(),
         lines: lines.clone(),
         etag: String::new(),
+        ..Default::default()
     };
     let status = scene.alice.controller().update_cart(update).await.unwrap_err();
     assert_eq!(reason(&status), Reason::TotalTooLarge);
-    let create = CreateCartRequest { cart_id: String::new(), lines };
+    let create = CreateCartRequest { cart_id: String::new(), lines, ..Default::default() };
     let status = scene.alice.controller().create_cart(create).await.unwrap_err();
     assert_eq!(reason(&status), Reason::TotalTooLarge);
     scene.nothing_was_lost().await;
@@ -205,8 +214,12 @@ async fn a_cart_takes_so_many_lines_and_a_user_so_many_carts() {
     let status = alice.controller().set_item(set).await.unwrap_err();
     assert_eq!(reason(&status), Reason::CartFull);
     let three = vec![line("1001", 1), line("1002", 1), line("85123A", 1)];
-    let update =
-        UpdateCartRequest { cart_id: full.cart_id.clone(), lines: three, etag: String::new() };
+    let update = UpdateCartRequest {
+        cart_id: full.cart_id.clone(),
+        lines: three,
+        etag: String::new(),
+        ..Default::default()
+    };
     assert_eq!(bad_fields("three lines", alice.controller().update_cart(update).await), ["lines"]);
 
     cart(&mut alice, &[]).await;
@@ -219,7 +232,8 @@ async fn a_cart_takes_so_many_lines_and_a_user_so_many_carts() {
     cart(&mut alice, &[]).await;
 
     let too_many = (0..1_001).map(|n| line(&n.to_string(), 1)).collect();
-    let create = CreateCartRequest { cart_id: String::new(), lines: too_many };
+    let create =
+        CreateCartRequest { cart_id: String::new(), lines: too_many, ..Default::default() };
     assert_eq!(bad_fields("1,001 lines", alice.controller().create_cart(create).await), ["lines"]);
 }
 
@@ -231,8 +245,12 @@ async fn etags_that_nobody_gave_out_are_refused() {
     for etag in ["x", "v0", "v-1", "v99999999999999999999", "v1 ", &"v".repeat(3_000_000)] {
         let what: String = etag.chars().take(40).collect();
         let etag = || etag.to_owned();
-        let update =
-            UpdateCartRequest { cart_id: cart_id.clone(), lines: Vec::new(), etag: etag() };
+        let update = UpdateCartRequest {
+            cart_id: cart_id.clone(),
+            lines: Vec::new(),
+            etag: etag(),
+            ..Default::default()
+        };
         assert_eq!(bad_fields(&what, controller.update_cart(update).await), ["etag"]);
         let delete = DeleteCartRequest { cart_id: cart_id.clone(), etag: etag() };
         assert_eq!(bad_fields(&what, controller.delete_cart(delete).await), ["etag"]);
@@ -260,7 +278,8 @@ async fn a_conflict_over_a_cart_that_no_header_holds_still_says_why() {
     let big = cart(&mut alice, &lines).await;
     let controller = alice.controller();
 
-    let again = CreateCartRequest { cart_id: big.cart_id.clone(), lines: Vec::new() };
+    let again =
+        CreateCartRequest { cart_id: big.cart_id.clone(), lines: Vec::new(), ..Default::default() };
     let exists = controller.create_cart(again).await.unwrap_err();
     let etag = "v12345".to_owned();
     let delete = DeleteCartRequest { cart_id: big.cart_id.clone(), etag: etag.clone() };
@@ -521,6 +540,7 @@ async fn a_message_of_10_mb_is_refused_and_the_store_goes_on() {
         cart_id: scene.cart.cart_id.clone(),
         lines: vec![line(&ten, 1)],
         etag: String::new(),
+        ..Default::default()
     };
     assert_too_large(&controller.update_cart(update).await.unwrap_err());
     let search = SearchItemsRequest { query: ten, ..Default::default() };

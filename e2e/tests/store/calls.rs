@@ -54,6 +54,7 @@ impl Calls {
             cart_id: cart_id(),
             lines: vec![line("1001", 1)],
             etag: String::new(),
+            ..Default::default()
         });
         let set = self.request(SetItemRequest {
             cart_id: cart_id(),

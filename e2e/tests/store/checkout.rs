@@ -28,6 +28,7 @@ async fn a_declined_card_leaves_the_cart_usable_and_says_why() {
         cart_id: after.cart_id.clone(),
         lines: vec![line("1001", 2)],
         etag: after.etag,
+        ..Default::default()
     };
     let updated = alice.controller().update_cart(update).await.unwrap().into_inner().cart.unwrap();
     let paid = check_out(&mut alice, purchase("two", &updated, "tok_visa")).await.unwrap();
@@ -139,6 +140,7 @@ async fn a_cart_that_cannot_be_purchased_is_refused_with_the_reason() {
         cart_id: moved.cart_id.clone(),
         lines: vec![line("1001", 2)],
         etag: String::new(),
+        ..Default::default()
     };
     let current = alice.controller().update_cart(update).await.unwrap().into_inner().cart.unwrap();
     let request = CheckoutRequest { expected_total: None, ..purchase("old", &moved, "tok_visa") };
@@ -172,8 +174,12 @@ async fn a_pending_cart_is_frozen_until_its_payment_is_decided() {
     let status = check_out(&mut alice, purchase("rival", &pending, "tok_visa")).await.unwrap_err();
     assert_eq!(reason(&status), Reason::CheckoutInProgress);
     assert_eq!(error::detail::<Cart>(&status).unwrap().state(), CartState::Pending);
-    let update =
-        UpdateCartRequest { cart_id: cart.cart_id.clone(), lines: Vec::new(), etag: String::new() };
+    let update = UpdateCartRequest {
+        cart_id: cart.cart_id.clone(),
+        lines: Vec::new(),
+        etag: String::new(),
+        ..Default::default()
+    };
     let status = alice.controller().update_cart(update).await.unwrap_err();
     assert_eq!(reason(&status), Reason::CartClosed);
 

@@ -83,6 +83,7 @@ async fn fill_a_cart(alice: &mut Shopper) -> Cart {
         cart_id: first.cart_id.clone(),
         lines: vec![line("1001", 9)],
         etag: first.etag.clone(),
+        ..Default::default()
     };
     let status = alice.controller().update_cart(stale).await.unwrap_err();
     assert_eq!(reason(&status), Reason::CartStale);

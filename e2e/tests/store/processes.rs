@@ -283,7 +283,11 @@ async fn a_full_disk_refuses_writes_and_loses_none_that_was_acknowledged() {
 
     // Reading goes on, and the next write is refused like the first.
     reread(alice.controller(), &first.cart_id).await;
-    let other = CreateCartRequest { cart_id: String::new(), lines: vec![line("1002", 1)] };
+    let other = CreateCartRequest {
+        cart_id: String::new(),
+        lines: vec![line("1002", 1)],
+        ..Default::default()
+    };
     let status = alice.controller().create_cart(other).await.unwrap_err();
     assert_eq!(reason(&status), Reason::Unavailable, "{}", log());
 

@@ -185,7 +185,7 @@ impl World {
 }
 
 /// A line.
-pub fn line(sku: &str, quantity: i64) -> Line {
+pub fn line(sku: &str, quantity: i32) -> Line {
     Line { sku: sku.to_owned(), quantity }
 }
 
@@ -195,7 +195,7 @@ pub fn gbp(minor_units: i64) -> Money {
 }
 
 /// A new cart with these lines.
-pub async fn cart(shopper: &mut Shopper, lines: &[(&str, i64)]) -> Cart {
+pub async fn cart(shopper: &mut Shopper, lines: &[(&str, i32)]) -> Cart {
     let lines: Vec<_> = lines.iter().map(|(sku, quantity)| line(sku, *quantity)).collect();
     shopper.once().create_cart(lines).await.unwrap()
 }
@@ -275,7 +275,7 @@ pub async fn until_cart_is(shopper: &mut Shopper, cart_id: &str, state: CartStat
 }
 
 /// What a cart's lines say, without the names.
-pub fn contents(cart: &Cart) -> Vec<(&str, i64)> {
+pub fn contents(cart: &Cart) -> Vec<(&str, i32)> {
     cart.lines.iter().map(|line| (line.sku.as_str(), line.quantity)).collect()
 }
 

@@ -117,7 +117,7 @@ impl Purchases {
 
 fn read_line(row: &Row, columns: &Columns) -> Result<Line, FileError> {
     let sku = row.parse(columns.sku, "sku")?;
-    let pieces: i64 = row.parse(columns.quantity, "quantity")?;
+    let pieces: i32 = row.parse(columns.quantity, "quantity")?;
     let quantity = Quantity::try_from(pieces).map_err(|error| row.wrong("quantity", error))?;
     Ok(Line { sku, quantity })
 }
@@ -156,7 +156,7 @@ mod tests {
     const HEADER: &str = "invoice,customer,at,sku,quantity\n";
 
     fn pieces(purchase: &Purchase) -> i64 {
-        purchase.lines.iter().map(|line| line.quantity.get()).sum()
+        purchase.lines.iter().map(|line| i64::from(line.quantity.get())).sum()
     }
 
     fn read(text: &[u8]) -> Result<Vec<Purchase>, String> {

@@ -228,7 +228,7 @@ impl Worker {
         let shift = self.turn * 7 % self.items.len();
         let item = self.items[shift..].iter().chain(self.items.iter()).find(costs);
         let sku = item.unwrap_or(&self.items[0]).sku.clone();
-        line(sku, i64::try_from(self.turn % 9).unwrap_or(0) + 1)
+        line(sku, i32::try_from(self.turn % 9).unwrap_or(0) + 1)
     }
 
     fn counts(&self, at: Instant) -> bool {

@@ -140,7 +140,7 @@ impl Audit {
         };
         let total = amount(cart.total.as_ref());
         let lines = i64::try_from(cart.lines.len()).unwrap_or(i64::MAX);
-        let units = cart.lines.iter().map(|line| line.quantity).sum();
+        let units = cart.lines.iter().map(|line| i64::from(line.quantity)).sum();
         self.purchases += 1;
         self.lines += lines;
         self.units += units;
@@ -209,11 +209,11 @@ fn shown(total: Option<Money>) -> String {
     total.map_or_else(|| "nothing".to_owned(), |total| total.to_string())
 }
 
-fn contents(cart: &Cart) -> BTreeMap<&str, i64> {
+fn contents(cart: &Cart) -> BTreeMap<&str, i32> {
     cart.lines.iter().map(|line| (line.sku.as_str(), line.quantity)).collect()
 }
 
-fn wanted(planned: &Planned) -> BTreeMap<&str, i64> {
+fn wanted(planned: &Planned) -> BTreeMap<&str, i32> {
     let lines = planned.purchase.lines.iter();
     lines.map(|line| (line.sku.as_str(), line.quantity.get())).collect()
 }

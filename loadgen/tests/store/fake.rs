@@ -8,6 +8,7 @@ use std::{
 };
 
 use oxcart_proto::{
+    DOMAIN,
     common::{
         CartState, CheckoutFailure, CheckoutState, ErrorReason, Item, Line, Money, PricedLine,
     },
@@ -20,7 +21,6 @@ use oxcart_proto::{
         self,
         idp_service_server::{IdpService, IdpServiceServer},
     },
-    reason::DOMAIN,
 };
 use tokio::net::TcpListener;
 use tokio_stream::{Stream, wrappers::TcpListenerStream};
@@ -100,7 +100,7 @@ impl State {
         for line in lines {
             let item = self.items.get(&line.sku);
             let item = item.ok_or_else(|| refusal(ErrorReason::ItemUnknown, &[]))?;
-            let total = item.price.as_ref().unwrap().minor_units * line.quantity;
+            let total = item.price.as_ref().unwrap().minor_units * i64::from(line.quantity);
             sum += total;
             cart.lines.push(PricedLine {
                 sku: line.sku.clone(),

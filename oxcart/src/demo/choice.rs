@@ -36,8 +36,8 @@ fn below(choices: &Sources, n: usize) -> usize {
     usize::try_from(index).unwrap_or_default()
 }
 
-fn pieces(choices: &Sources) -> i64 {
-    1 + i64::try_from(choices.below(MAX_PIECES)).unwrap_or_default()
+fn pieces(choices: &Sources) -> i32 {
+    1 + i32::try_from(choices.below(MAX_PIECES)).unwrap_or_default()
 }
 
 fn currency(item: &Item) -> &str {

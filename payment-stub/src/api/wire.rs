@@ -1,14 +1,11 @@
 //! Words of the domain into answers.
 
 use oxcart_proto::{common, payment as pb};
-use oxcart_types::Money;
+use oxcart_types::{DeclineReason, Money, PaymentState};
 use prost_types::Timestamp;
 use time::OffsetDateTime;
 
-use crate::domain::{
-    payment::{DeclineReason, Payment, State},
-    token::Tokenized,
-};
+use crate::domain::{payment::Payment, token::Tokenized};
 
 impl From<Tokenized> for pb::TokenizeResponse {
     fn from(tokenized: Tokenized) -> Self {
@@ -27,13 +24,13 @@ impl From<Payment> for pb::Payment {
             ..Self::default()
         };
         match payment.state {
-            State::Processing => wire.set_state(pb::PaymentState::Processing),
-            State::Cancelled => wire.set_state(pb::PaymentState::Cancelled),
-            State::Declined(reason) => {
+            PaymentState::Processing => wire.set_state(pb::PaymentState::Processing),
+            PaymentState::Cancelled => wire.set_state(pb::PaymentState::Cancelled),
+            PaymentState::Declined(reason) => {
                 wire.set_state(pb::PaymentState::Declined);
                 wire.set_decline_reason(decline_reason(reason));
             }
-            State::Captured { payment_id, refunded_at } => {
+            PaymentState::Captured { payment_id, refunded_at } => {
                 wire.set_state(pb::PaymentState::Captured);
                 wire.payment_id = payment_id.to_string();
                 wire.refund_time = refunded_at.map(timestamp);

@@ -10,9 +10,10 @@ use time::OffsetDateTime;
 use super::{PaymentError, Payments};
 use crate::domain::{
     key::PaymentKey,
-    payment::{Order, Payment, State},
+    payment::{Order, Payment},
     scenario::{Scenario, Trouble},
 };
+use oxcart_types::PaymentState;
 
 /// A request to pay.
 #[derive(Debug)]
@@ -92,7 +93,7 @@ fn fail_after(payment: &Payment, is_first: bool) -> Result<(), PaymentError> {
     let trouble = payment.order.as_ref().map_or(Trouble::None, trouble);
     match (trouble, &payment.state) {
         // Cancelled: no processor was asked, so none had trouble.
-        (_, State::Cancelled) => Ok(()),
+        (_, PaymentState::Cancelled) => Ok(()),
         (Trouble::NoReply, _) => Err(PaymentError::Scripted(trouble)),
         (Trouble::ReplyLost | Trouble::ErrorAfterCapture, _) if is_first => {
             Err(PaymentError::Scripted(trouble))

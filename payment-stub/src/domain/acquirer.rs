@@ -75,7 +75,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::domain::payment::DeclineReason;
+    use oxcart_types::DeclineReason;
 
     #[test]
     fn the_acquirer_tells_its_decision_when_its_time_has_come() {

@@ -1,62 +1,10 @@
 //! A payment's record: written once when its key is first seen, decided at most once, never changed
 //! afterwards but for the note that it was given back.
 
-use oxcart_types::{Money, PaymentId};
+use oxcart_types::{DeclineReason, Money, PaymentId, PaymentState};
 use time::OffsetDateTime;
 
 use super::{key::PaymentKey, token::PaymentToken};
-
-/// Why a payment was declined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeclineReason {
-    /// The issuer gave no reason.
-    Generic,
-    /// There is not enough money in the account.
-    InsufficientFunds,
-    /// The card was reported lost.
-    LostCard,
-    /// The card was reported stolen.
-    StolenCard,
-    /// The card has expired.
-    ExpiredCard,
-    /// The processor could not handle the card.
-    ProcessingError,
-    /// The processor never gave out the token.
-    UnknownToken,
-}
-
-impl DeclineReason {
-    /// Every reason.
-    pub const ALL: [Self; 7] = [
-        Self::Generic,
-        Self::InsufficientFunds,
-        Self::LostCard,
-        Self::StolenCard,
-        Self::ExpiredCard,
-        Self::ProcessingError,
-        Self::UnknownToken,
-    ];
-
-    /// The name, for a database.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Generic => "GENERIC",
-            Self::InsufficientFunds => "INSUFFICIENT_FUNDS",
-            Self::LostCard => "LOST_CARD",
-            Self::StolenCard => "STOLEN_CARD",
-            Self::ExpiredCard => "EXPIRED_CARD",
-            Self::ProcessingError => "PROCESSING_ERROR",
-            Self::UnknownToken => "UNKNOWN_TOKEN",
-        }
-    }
-
-    /// The reason that [`Self::name`] names.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.name() == name)
-    }
-}
 
 /// What the processor decided. Final for its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,25 +15,7 @@ pub enum Outcome {
     Declined(DeclineReason),
 }
 
-/// What became of a payment so far.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// The processor has not answered yet. The only state that changes.
-    Processing,
-    /// The money was taken.
-    Captured {
-        /// The processor's name for the payment.
-        payment_id: PaymentId,
-        /// When it was given back, if it was.
-        refunded_at: Option<OffsetDateTime>,
-    },
-    /// The processor refused.
-    Declined(DeclineReason),
-    /// Never started, and never will be.
-    Cancelled,
-}
-
-impl From<Outcome> for State {
+impl From<Outcome> for PaymentState {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Captured(payment_id) => Self::Captured { payment_id, refunded_at: None },
@@ -122,7 +52,7 @@ pub struct Payment {
     /// `None` if it was cancelled before anyone named an amount.
     pub order: Option<Order>,
     /// What became of it.
-    pub state: State,
+    pub state: PaymentState,
     /// When the key was first seen.
     pub created_at: OffsetDateTime,
     /// When the record last changed.
@@ -140,7 +70,7 @@ impl Payment {
         now: OffsetDateTime,
     ) -> Self {
         let is_late = not_after.is_some_and(|not_after| now > not_after);
-        let state = if is_late { State::Cancelled } else { State::Processing };
+        let state = if is_late { PaymentState::Cancelled } else { PaymentState::Processing };
         Self { key, order: Some(order), state, created_at: now, updated_at: now }
     }
 
@@ -148,7 +78,7 @@ impl Payment {
     /// the way of every later request to pay.
     #[must_use]
     pub const fn tombstone(key: PaymentKey, now: OffsetDateTime) -> Self {
-        Self { key, order: None, state: State::Cancelled, created_at: now, updated_at: now }
+        Self { key, order: None, state: PaymentState::Cancelled, created_at: now, updated_at: now }
     }
 
     /// Whether a request to pay `amount` may be a repetition of the one recorded here. A tombstone
@@ -161,7 +91,7 @@ impl Payment {
     /// Whether it is decided.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
-        self.state != State::Processing
+        self.state.is_terminal()
     }
 
     /// The record after the processor decided.
@@ -181,12 +111,12 @@ impl Payment {
     /// [`InvalidTransition::NotCaptured`].
     pub fn refund(self, at: OffsetDateTime) -> Result<Self, InvalidTransition> {
         match self.state {
-            State::Captured { refunded_at: Some(_), .. } => Ok(self),
-            State::Captured { payment_id, refunded_at: None } => {
-                let state = State::Captured { payment_id, refunded_at: Some(at) };
+            PaymentState::Captured { refunded_at: Some(_), .. } => Ok(self),
+            PaymentState::Captured { payment_id, refunded_at: None } => {
+                let state = PaymentState::Captured { payment_id, refunded_at: Some(at) };
                 Ok(Self { state, updated_at: at, ..self })
             }
-            State::Processing | State::Declined(_) | State::Cancelled => {
+            PaymentState::Processing | PaymentState::Declined(_) | PaymentState::Cancelled => {
                 Err(InvalidTransition::NotCaptured)
             }
         }
@@ -243,9 +173,9 @@ mod tests {
     #[test]
     fn a_request_after_its_time_is_cancelled_and_one_in_time_is_not() {
         let open = |not_after| Payment::open(key(), order(1), not_after, NOW).state;
-        assert_eq!(open(None), State::Processing);
-        assert_eq!(open(Some(NOW)), State::Processing);
-        assert_eq!(open(Some(NOW - Duration::MICROSECOND)), State::Cancelled);
+        assert_eq!(open(None), PaymentState::Processing);
+        assert_eq!(open(Some(NOW)), PaymentState::Processing);
+        assert_eq!(open(Some(NOW - Duration::MICROSECOND)), PaymentState::Cancelled);
     }
 
     #[test]
@@ -277,13 +207,5 @@ mod tests {
         assert!(!payment.is_for(order(101).amount));
         assert!(!payment.is_for(Money::from_parts("EUR", 100).unwrap()));
         assert!(Payment::tombstone(key(), NOW).is_for(order(101).amount));
-    }
-
-    #[test]
-    fn the_name_of_a_decline_reads_back() {
-        for reason in DeclineReason::ALL {
-            assert_eq!(DeclineReason::from_name(reason.name()), Some(reason));
-        }
-        assert_eq!(DeclineReason::from_name("generic"), None);
     }
 }

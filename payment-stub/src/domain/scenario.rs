@@ -2,7 +2,9 @@
 //!
 //! [`TEST_CARDS`] and [`TEST_TOKENS`] are the whole table; `TEST-CARDS.md` is printed from it.
 
-use super::{card::CardNumber, payment::DeclineReason, token::PaymentToken};
+use oxcart_types::DeclineReason;
+
+use super::{card::CardNumber, token::PaymentToken};
 
 /// What the simulated processor answers in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

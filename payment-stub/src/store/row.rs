@@ -1,13 +1,13 @@
 //! How records stand in columns, the same in both databases.
 
-use oxcart_types::Money;
+use oxcart_types::{DeclineReason, Money, PaymentState};
 use service_kit::database::{Row, micros};
 
 use super::StoreError;
 use crate::domain::{
     acquirer::AcquirerCharge,
     card::{Brand, KeptCard},
-    payment::{Cursor, DeclineReason, Order, Outcome, Payment, Range, State},
+    payment::{Cursor, Order, Outcome, Payment, Range},
     scenario::Verdict,
     token::PaymentToken,
 };
@@ -20,17 +20,17 @@ pub(super) struct StateColumns<'a> {
     pub(super) refunded_at: Option<i64>,
 }
 
-impl<'a> From<&'a State> for StateColumns<'a> {
-    fn from(state: &'a State) -> Self {
+impl<'a> From<&'a PaymentState> for StateColumns<'a> {
+    fn from(state: &'a PaymentState) -> Self {
         let plain =
             |state| Self { state, payment_id: None, decline_reason: None, refunded_at: None };
         match state {
-            State::Processing => plain("PROCESSING"),
-            State::Cancelled => plain("CANCELLED"),
-            State::Declined(reason) => {
-                Self { decline_reason: Some(reason.name()), ..plain("DECLINED") }
+            PaymentState::Processing => plain("PROCESSING"),
+            PaymentState::Cancelled => plain("CANCELLED"),
+            PaymentState::Declined(reason) => {
+                Self { decline_reason: Some(reason.as_str()), ..plain("DECLINED") }
             }
-            State::Captured { payment_id, refunded_at } => Self {
+            PaymentState::Captured { payment_id, refunded_at } => Self {
                 payment_id: Some(payment_id.as_str()),
                 refunded_at: refunded_at.map(micros),
                 ..plain("CAPTURED")
@@ -42,13 +42,14 @@ impl<'a> From<&'a State> for StateColumns<'a> {
 /// A payment from the columns of `payment`.
 pub(super) fn payment(row: &Row) -> Result<Payment, StoreError> {
     let state = match row.get("state")? {
-        "PROCESSING" => State::Processing,
-        "CANCELLED" => State::Cancelled,
+        "PROCESSING" => PaymentState::Processing,
+        "CANCELLED" => PaymentState::Cancelled,
         _ => match outcome(row)? {
-            Outcome::Declined(reason) => State::Declined(reason),
-            Outcome::Captured(payment_id) => {
-                State::Captured { payment_id, refunded_at: row.time_optional("refunded_at")? }
-            }
+            Outcome::Declined(reason) => PaymentState::Declined(reason),
+            Outcome::Captured(payment_id) => PaymentState::Captured {
+                payment_id,
+                refunded_at: row.time_optional("refunded_at")?,
+            },
         },
     };
     Ok(Payment {
@@ -88,7 +89,7 @@ pub(super) fn card(row: &Row) -> Result<KeptCard, StoreError> {
 pub(super) fn outcome_columns(outcome: &Outcome) -> (Option<&str>, Option<&'static str>) {
     match outcome {
         Outcome::Captured(payment_id) => (Some(payment_id.as_str()), None),
-        Outcome::Declined(reason) => (None, Some(reason.name())),
+        Outcome::Declined(reason) => (None, Some(reason.as_str())),
     }
 }
 
@@ -96,7 +97,7 @@ pub(super) fn outcome_columns(outcome: &Outcome) -> (Option<&str>, Option<&'stat
 pub(super) const fn verdict_column(verdict: Verdict) -> Option<&'static str> {
     match verdict {
         Verdict::Paid => None,
-        Verdict::Declined(reason) => Some(reason.name()),
+        Verdict::Declined(reason) => Some(reason.as_str()),
     }
 }
 
@@ -146,5 +147,5 @@ fn money(currency: &str, minor_units: i64) -> Result<Money, StoreError> {
 }
 
 fn decline_reason(name: &str) -> Result<DeclineReason, StoreError> {
-    DeclineReason::from_name(name).ok_or_else(|| StoreError::inconsistent("decline reason"))
+    name.parse().map_err(|error| StoreError::unreadable("decline reason", error))
 }

@@ -13,9 +13,10 @@ use crate::domain::{
     acquirer::AcquirerCharge,
     card::KeptCard,
     key::PaymentKey,
-    payment::{Cursor, Outcome, Payment, Range, State},
+    payment::{Cursor, Outcome, Payment, Range},
     token::PaymentToken,
 };
+use oxcart_types::PaymentState;
 
 macro_rules! payment_columns {
     () => {
@@ -133,7 +134,7 @@ impl PaymentStore for SqlStore {
         outcome: &Outcome,
         at: OffsetDateTime,
     ) -> Result<Option<Payment>, StoreError> {
-        let state = State::from(outcome.clone());
+        let state = PaymentState::from(outcome.clone());
         let columns = StateColumns::from(&state);
         let settle = self
             .database

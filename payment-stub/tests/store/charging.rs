@@ -9,6 +9,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use oxcart_types::{DeclineReason, PaymentState};
 use payment_stub::{
     acquirer::{Acquirer, AcquirerError, SimulatedAcquirer},
     app::{Charge, PaymentError, Payments, Settler, sweep_until},
@@ -16,7 +17,7 @@ use payment_stub::{
         acquirer::{Answer, Delays},
         card::CardNumber,
         key::PaymentKey,
-        payment::{DeclineReason, Order, Outcome, Payment, Range, State},
+        payment::{Order, Outcome, Payment, Range},
         scenario::Trouble,
         token::Tokenized,
     },
@@ -98,7 +99,7 @@ impl Process {
         self.payments.charge(charge, patience).await
     }
 
-    async fn resolve(&self, name: &str) -> State {
+    async fn resolve(&self, name: &str) -> PaymentState {
         self.payments.resolve(key(name)).await.unwrap().state
     }
 
@@ -136,13 +137,13 @@ impl Process {
     }
 }
 
-fn is_captured(state: &State) -> bool {
-    matches!(state, State::Captured { refunded_at: None, .. })
+fn is_captured(state: &PaymentState) -> bool {
+    matches!(state, PaymentState::Captured { refunded_at: None, .. })
 }
 
 /// Whether our record and the acquirer's tell of the same capture.
-fn same_capture(state: &State, outcome: Option<Outcome>) -> bool {
-    is_captured(state) && outcome.map(State::from).as_ref() == Some(state)
+fn same_capture(state: &PaymentState, outcome: Option<Outcome>) -> bool {
+    is_captured(state) && outcome.map(PaymentState::from).as_ref() == Some(state)
 }
 
 pub async fn sixteen_charges_at_once_capture_once(stores: Stores) {
@@ -203,12 +204,12 @@ pub async fn a_key_is_not_reused_for_another_amount(stores: Stores) {
 
 pub async fn a_tombstone_is_never_charged(stores: Stores) {
     let process = Process::start(&stores);
-    assert_eq!(process.resolve("k").await, State::Cancelled);
+    assert_eq!(process.resolve("k").await, PaymentState::Cancelled);
     process.sources.advance(3_600 * SECOND);
-    assert_eq!(process.charge("k", "tok_visa").await.unwrap().state, State::Cancelled);
+    assert_eq!(process.charge("k", "tok_visa").await.unwrap().state, PaymentState::Cancelled);
     let process = process.restart();
-    assert_eq!(process.charge("k", "tok_visa").await.unwrap().state, State::Cancelled);
-    assert_eq!(process.resolve("k").await, State::Cancelled);
+    assert_eq!(process.charge("k", "tok_visa").await.unwrap().state, PaymentState::Cancelled);
+    assert_eq!(process.resolve("k").await, PaymentState::Cancelled);
     assert_eq!(process.at_the_acquirer("k").await, None);
 }
 
@@ -217,7 +218,7 @@ pub async fn a_charge_after_its_time_is_cancelled_for_good(stores: Stores) {
     for not_after in [Some(NOON - SECOND), None] {
         let charge = Charge { key: key("k"), order: order(1_250, "tok_visa"), not_after };
         let payment = process.payments.charge(charge, PATIENCE).await.unwrap();
-        assert_eq!(payment.state, State::Cancelled);
+        assert_eq!(payment.state, PaymentState::Cancelled);
     }
     assert_eq!(process.at_the_acquirer("k").await, None);
 }
@@ -225,8 +226,8 @@ pub async fn a_charge_after_its_time_is_cancelled_for_good(stores: Stores) {
 pub async fn resolve_leaves_what_is_under_way(stores: Stores) {
     let process = Process::start(&stores);
     let charged = process.charge_within("k", "tok_slow", Duration::ZERO).await.unwrap();
-    assert_eq!(charged.state, State::Processing);
-    assert_eq!(process.resolve("k").await, State::Processing);
+    assert_eq!(charged.state, PaymentState::Processing);
+    assert_eq!(process.resolve("k").await, PaymentState::Processing);
     process.sources.advance(3 * SECOND);
     assert!(is_captured(&process.decided("k").await.state));
     assert!(is_captured(&process.resolve("k").await));
@@ -244,11 +245,11 @@ pub async fn captured_at_the_acquirer_but_unknown_here_is_found_after_boot(store
     );
     let answer = acquirer.ask(&payment.key, &payment.order.unwrap()).await.unwrap();
     let Answer::Decided(outcome) = answer else { panic!("{answer:?}") };
-    assert_eq!(process.resolve("k").await, State::Processing);
+    assert_eq!(process.resolve("k").await, PaymentState::Processing);
 
     let process = process.restart();
     let found = process.boot_and_decide("k").await;
-    assert_eq!(found.state, State::from(outcome));
+    assert_eq!(found.state, PaymentState::from(outcome));
     assert!(same_capture(&found.state, process.at_the_acquirer("k").await));
     assert_eq!(process.charge("k", "tok_visa").await.unwrap(), found);
 }
@@ -263,12 +264,12 @@ pub async fn a_charge_that_never_reached_the_acquirer_is_made_after_boot(stores:
 pub async fn a_payment_that_outlives_the_process_is_decided_by_the_next(stores: Stores) {
     let process = Process::start(&stores);
     let charged = process.charge_within("k", "tok_late", Duration::from_millis(50)).await.unwrap();
-    assert_eq!(charged.state, State::Processing);
+    assert_eq!(charged.state, PaymentState::Processing);
     process.settler.drain(PATIENCE).await;
     process.sources.advance(20 * SECOND);
-    assert_eq!(process.resolve("k").await, State::Processing);
+    assert_eq!(process.resolve("k").await, PaymentState::Processing);
     // Nothing starts in a process that stops: the caller learns what is known.
-    assert_eq!(process.charge("k", "tok_late").await.unwrap().state, State::Processing);
+    assert_eq!(process.charge("k", "tok_late").await.unwrap().state, PaymentState::Processing);
     let process = process.restart();
     let found = process.boot_and_decide("k").await;
     assert!(same_capture(&found.state, process.at_the_acquirer("k").await));
@@ -282,7 +283,7 @@ pub async fn an_acquirer_that_fails_is_asked_again(stores: Stores) {
 
 pub async fn a_declined_key_stays_declined(stores: Stores) {
     let process = Process::start(&stores);
-    let declined = State::Declined(DeclineReason::InsufficientFunds);
+    let declined = PaymentState::Declined(DeclineReason::InsufficientFunds);
     let first = process.charge("k", "tok_insufficient_funds").await.unwrap();
     assert_eq!(first.state, declined);
     assert_eq!(process.charge("k", "tok_visa").await.unwrap(), first);
@@ -292,7 +293,7 @@ pub async fn a_declined_key_stays_declined(stores: Stores) {
 pub async fn an_unknown_token_is_declined(stores: Stores) {
     let process = Process::start(&stores);
     let payment = process.charge("k", "tok_nobody_knows").await.unwrap();
-    assert_eq!(payment.state, State::Declined(DeclineReason::UnknownToken));
+    assert_eq!(payment.state, PaymentState::Declined(DeclineReason::UnknownToken));
 }
 
 pub async fn a_late_payment_is_processing_until_its_time(stores: Stores) {
@@ -301,7 +302,7 @@ pub async fn a_late_payment_is_processing_until_its_time(stores: Stores) {
     for elapsed in [Duration::ZERO, 19 * SECOND] {
         process.sources.advance(elapsed);
         let charged = process.charge_within("k", "tok_late", soon).await.unwrap();
-        assert_eq!(charged.state, State::Processing);
+        assert_eq!(charged.state, PaymentState::Processing);
     }
     process.sources.advance(SECOND);
     assert!(is_captured(&process.charge("k", "tok_late").await.unwrap().state));
@@ -321,7 +322,9 @@ pub async fn a_refund_gives_back_once_and_only_what_was_captured(stores: Stores)
     assert!(matches!(unknown, Err(PaymentError::NotFound { .. })), "{unknown:?}");
 
     let refunded = process.payments.refund(key("paid")).await.unwrap();
-    assert!(matches!(refunded.state, State::Captured { refunded_at: Some(at), .. } if at == NOON));
+    assert!(
+        matches!(refunded.state, PaymentState::Captured { refunded_at: Some(at), .. } if at == NOON)
+    );
     process.sources.advance(SECOND);
     assert_eq!(process.payments.refund(key("paid")).await.unwrap(), refunded);
     let theirs = stores.acquirer.find_charge(&key("paid")).await.unwrap().unwrap();

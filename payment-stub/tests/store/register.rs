@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use oxcart_types::DeclineReason;
 use payment_stub::{
     domain::{
         acquirer::AcquirerCharge,
         card::{CardNumber, KeptCard},
-        payment::{Cursor, DeclineReason, Outcome, Payment, Range},
+        payment::{Cursor, Outcome, Payment, Range},
     },
     store::Stores,
 };
@@ -31,8 +32,8 @@ pub async fn what_is_written_reads_back(stores: Stores) {
         assert!(stores.payments.open(payment).await.unwrap().created);
     }
     written.push(decided(&stores, "paid", captured("pay_1")).await);
-    for reason in DeclineReason::ALL {
-        written.push(decided(&stores, reason.name(), Outcome::Declined(reason)).await);
+    for &reason in DeclineReason::ALL {
+        written.push(decided(&stores, reason.as_str(), Outcome::Declined(reason)).await);
     }
     for payment in written {
         let read = stores.payments.find(&payment.key).await.unwrap();

@@ -1,5 +1,7 @@
 use uuid::Uuid;
 
+use oxcart_types::{DeclineReason, Note, PricedLine};
+
 use super::{super::*, *};
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
@@ -9,26 +11,26 @@ fn pounds(minor_units: i64) -> Money {
     Money::from_parts("GBP", minor_units).unwrap()
 }
 
-fn cart(raw: &[(&str, i64)]) -> Cart {
+fn cart(raw: &[(&str, i32)]) -> Cart {
     let lines = Lines::parse(raw, &Limits::default()).unwrap();
-    Cart::create("alice".parse().unwrap(), Uuid::from_u128(1).into(), lines, NOW)
+    Cart::create("alice".parse().unwrap(), Uuid::from_u128(1).into(), lines, Note::default(), NOW)
 }
 
-fn order(cart: &Cart, unit_price: i64) -> Order {
+fn command(cart: &Cart, unit_price: i64) -> MarkCommand {
     let priced = |line: &oxcart_types::Line| PricedLine {
         sku: line.sku.clone(),
-        name: "thing".to_owned(),
+        name: "thing".parse().unwrap(),
         quantity: line.quantity,
         unit_price: pounds(unit_price),
-        line_total: pounds(unit_price * line.quantity.get()),
+        line_total: pounds(unit_price * i64::from(line.quantity.get())),
     };
     let lines: Vec<_> = cart.lines.as_slice().iter().map(priced).collect();
     let total = pounds(lines.iter().map(|line| line.line_total.minor_units()).sum());
-    Order {
+    MarkCommand {
         request: "r1".parse().unwrap(),
-        fingerprint: Fingerprint([7; 32]),
+        fingerprint: Fingerprint::from([7; 32]),
         cart: cart.id,
-        seen: cart.version,
+        expected_version: cart.version,
         quote: Quote::new(lines, total).unwrap(),
     }
 }
@@ -37,8 +39,8 @@ fn id(number: u128) -> CheckoutId {
     Uuid::from_u128(number).into()
 }
 
-fn start(cart: &Cart, number: u128) -> Started {
-    Checkout::start(cart, &order(cart, 250), id(number), WINDOW, NOW).unwrap()
+fn mark(cart: &Cart, number: u128) -> Marked {
+    Checkout::mark(cart, &command(cart, 250), id(number), WINDOW, NOW).unwrap()
 }
 
 fn decided(decision: Decision) -> Decided {
@@ -52,43 +54,44 @@ fn payment() -> PaymentId {
     "pay_1".parse().unwrap()
 }
 
-const DECLINED: Failure = Failure::Declined(DeclineReason::LostCard);
+const DECLINED: CheckoutFailure = CheckoutFailure::Declined(DeclineReason::LostCard);
 
 #[test]
 fn a_checkout_freezes_the_cart_that_was_priced() {
     let cart = cart(&[("A", 2)]);
-    let started = start(&cart, 9);
-    assert_eq!(started.cart.hold, Hold::Pending(id(9)));
-    assert_eq!(started.cart.version, cart.version.next());
-    assert_eq!(started.checkout.quote.total(), pounds(500));
-    assert_eq!((started.event.from, started.event.to), (CartState::Open, CartState::Pending));
+    let marked = mark(&cart, 9);
+    assert_eq!(marked.cart.hold, Hold::Pending(id(9)));
+    assert_eq!(marked.cart.version, cart.version.next());
+    assert_eq!(marked.checkout.quote.total(), pounds(500));
+    assert_eq!((marked.event.from, marked.event.to), (CartState::Open, CartState::Pending));
 }
 
 #[test]
 fn only_an_open_cart_with_something_to_pay_at_the_version_that_was_priced_is_frozen() {
     let empty = cart(&[]);
     let full = cart(&[("A", 2)]);
-    let refused =
-        |cart: &Cart, order: &Order| Checkout::start(cart, order, id(9), WINDOW, NOW).unwrap_err();
+    let refused = |cart: &Cart, command: &MarkCommand| {
+        Checkout::mark(cart, command, id(9), WINDOW, NOW).unwrap_err()
+    };
     let cart_id = full.id;
-    assert_eq!(refused(&empty, &order(&empty, 1)), Refused::Empty { cart: cart_id });
-    assert_eq!(refused(&full, &order(&full, 0)), Refused::NothingToPay { cart: cart_id });
-    let other = Order { seen: full.version, ..order(&cart(&[("A", 3)]), 1) };
+    assert_eq!(refused(&empty, &command(&empty, 1)), Refused::Empty { cart: cart_id });
+    assert_eq!(refused(&full, &command(&full, 0)), Refused::NothingToPay { cart: cart_id });
+    let other = MarkCommand { expected_version: full.version, ..command(&cart(&[("A", 3)]), 1) };
     assert_eq!(refused(&full, &other), Refused::OtherLines { cart: cart_id });
-    let stale = Order { seen: full.version.next(), ..order(&full, 1) };
+    let stale = MarkCommand { expected_version: full.version.next(), ..command(&full, 1) };
     assert_eq!(refused(&full, &stale), Refused::Stale { now: Box::new(full.clone()) });
-    let frozen = start(&full, 8).cart;
-    assert_eq!(refused(&frozen, &order(&frozen, 1)), Refused::Held { now: Box::new(frozen) });
+    let frozen = mark(&full, 8).cart;
+    assert_eq!(refused(&frozen, &command(&frozen, 1)), Refused::Held { now: Box::new(frozen) });
 }
 
 #[test]
 fn a_captured_payment_purchases_the_cart_at_the_prices_of_the_checkout() {
-    let started = start(&cart(&[("A", 2)]), 9);
-    let confirmed = started.checkout.confirm(Some(&started.cart), &payment(), pounds(500), NOW);
+    let marked = mark(&cart(&[("A", 2)]), 9);
+    let confirmed = marked.checkout.confirm(Some(&marked.cart), &payment(), pounds(500), NOW);
     let decided = decided(confirmed.unwrap());
     assert_eq!(decided.cart.hold, Hold::Paid(id(9)));
-    assert_eq!(decided.cart.version, started.cart.version.next());
-    assert_eq!(decided.cart.paid, Some(started.checkout.quote.clone()));
+    assert_eq!(decided.cart.version, marked.cart.version.next());
+    assert_eq!(decided.cart.paid, Some(marked.checkout.quote.clone()));
     assert_eq!(decided.event.to, CartState::Paid);
     let again = decided.checkout.confirm(Some(&decided.cart), &payment(), pounds(500), NOW);
     assert_eq!(again, Ok(Decision::Already));
@@ -96,35 +99,35 @@ fn a_captured_payment_purchases_the_cart_at_the_prices_of_the_checkout() {
 
 #[test]
 fn a_failed_payment_opens_the_cart_at_a_new_version() {
-    let started = start(&cart(&[("A", 2)]), 9);
-    let decided = decided(started.checkout.fail(Some(&started.cart), DECLINED, NOW).unwrap());
+    let marked = mark(&cart(&[("A", 2)]), 9);
+    let decided = decided(marked.checkout.unmark(Some(&marked.cart), DECLINED, NOW).unwrap());
     assert_eq!(decided.cart.hold, Hold::Free);
-    assert_eq!(decided.cart.version, started.cart.version.next());
+    assert_eq!(decided.cart.version, marked.cart.version.next());
     assert_eq!(decided.checkout.state, CheckoutState::Failed(DECLINED));
     assert_eq!(decided.event.evidence, "payment DECLINED LOST_CARD");
-    let again = decided.checkout.fail(Some(&decided.cart), DECLINED, NOW);
+    let again = decided.checkout.unmark(Some(&decided.cart), DECLINED, NOW);
     assert_eq!(again, Ok(Decision::Already));
 }
 
 #[test]
 fn a_decided_checkout_is_never_decided_otherwise() {
-    let started = start(&cart(&[("A", 2)]), 9);
-    let cart = Some(&started.cart);
-    let paid = decided(started.checkout.confirm(cart, &payment(), pounds(500), NOW).unwrap());
-    let failed = decided(started.checkout.fail(cart, DECLINED, NOW).unwrap());
+    let marked = mark(&cart(&[("A", 2)]), 9);
+    let cart = Some(&marked.cart);
+    let paid = decided(marked.checkout.confirm(cart, &payment(), pounds(500), NOW).unwrap());
+    let failed = decided(marked.checkout.unmark(cart, DECLINED, NOW).unwrap());
     let contradiction = Err(Contradiction::Decided { checkout: id(9) });
-    assert_eq!(paid.checkout.fail(Some(&paid.cart), DECLINED, NOW), contradiction);
+    assert_eq!(paid.checkout.unmark(Some(&paid.cart), DECLINED, NOW), contradiction);
     let other = "pay_2".parse().unwrap();
     assert_eq!(paid.checkout.confirm(None, &other, pounds(500), NOW), contradiction);
     assert_eq!(failed.checkout.confirm(None, &payment(), pounds(500), NOW), contradiction);
-    assert_eq!(failed.checkout.fail(None, Failure::Cancelled, NOW), contradiction);
+    assert_eq!(failed.checkout.unmark(None, CheckoutFailure::Cancelled, NOW), contradiction);
 }
 
 #[test]
 fn another_amount_than_the_total_is_never_taken_for_it() {
-    let started = start(&cart(&[("A", 2)]), 9);
+    let marked = mark(&cart(&[("A", 2)]), 9);
     let contradiction = Err(Contradiction::Amount { checkout: id(9) });
-    let confirm = |amount| started.checkout.confirm(Some(&started.cart), &payment(), amount, NOW);
+    let confirm = |amount| marked.checkout.confirm(Some(&marked.cart), &payment(), amount, NOW);
     assert_eq!(confirm(pounds(499)), contradiction);
     assert_eq!(confirm(Money::from_parts("JPY", 500).unwrap()), contradiction);
 }
@@ -132,12 +135,12 @@ fn another_amount_than_the_total_is_never_taken_for_it() {
 #[test]
 fn a_checkout_leaves_a_cart_alone_that_another_one_holds() {
     let cart = cart(&[("A", 2)]);
-    let (first, second) = (start(&cart, 1), start(&cart, 2));
+    let (first, second) = (mark(&cart, 1), mark(&cart, 2));
     let contradiction = Err(Contradiction::NotHeld { checkout: id(1) });
-    assert_eq!(first.checkout.fail(Some(&second.cart), DECLINED, NOW), contradiction);
+    assert_eq!(first.checkout.unmark(Some(&second.cart), DECLINED, NOW), contradiction);
     let confirmed = first.checkout.confirm(Some(&second.cart), &payment(), pounds(500), NOW);
     assert_eq!(confirmed, contradiction);
-    assert_eq!(first.checkout.fail(None, DECLINED, NOW), contradiction);
+    assert_eq!(first.checkout.unmark(None, DECLINED, NOW), contradiction);
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use oxcart_types::{IdError, MoneyError};
+use oxcart_types::{IdError, MoneyError, PriceError, TextError};
 
 use super::MAX_ROWS;
-use crate::domain::{csv::QuoteError, item::ItemError};
+use crate::domain::csv::QuoteError;
 
 /// Bad rows that a [`BadFile`] lists. It counts the others.
 pub const MAX_LISTED_ROWS: usize = 100;
@@ -91,9 +91,12 @@ pub enum Reason {
     /// It is no SKU.
     #[error(transparent)]
     Sku(#[from] IdError),
-    /// It is no name or description, or too high a price.
+    /// A text is not what its column holds.
     #[error(transparent)]
-    Item(#[from] ItemError),
+    Text(#[from] TextError),
+    /// The price is more than an item may cost.
+    #[error(transparent)]
+    Price(#[from] PriceError),
     /// It is no price or currency.
     #[error(transparent)]
     Money(#[from] MoneyError),

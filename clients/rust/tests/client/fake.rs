@@ -10,6 +10,7 @@ use std::{
 
 use oxcart_client::{Client, Reason};
 use oxcart_proto::{
+    DOMAIN,
     common::{
         CartState, CheckoutFailure, CheckoutState, DeclineReason, Item, Line, Money, PricedLine,
     },
@@ -22,7 +23,6 @@ use oxcart_proto::{
         self,
         idp_service_server::{IdpService, IdpServiceServer},
     },
-    reason::DOMAIN,
 };
 use tokio::net::TcpListener;
 use tokio_stream::{Stream, wrappers::TcpListenerStream};
@@ -198,7 +198,7 @@ impl State {
                 ..PricedLine::default()
             })
             .collect();
-        cart.total = Some(gbp(lines.iter().map(|line| 100 * line.quantity).sum()));
+        cart.total = Some(gbp(lines.iter().map(|line| 100 * i64::from(line.quantity)).sum()));
         self.carts.insert(cart_id.to_owned(), cart.clone());
         Ok(cart)
     }

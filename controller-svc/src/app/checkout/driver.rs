@@ -18,7 +18,7 @@ use tracing::{Instrument as _, error, info, warn};
 use crate::{
     app::{Services, metrics},
     clients::{CallError, CartClient, Charge, PaymentClient, PaymentToken},
-    domain::checkout::{Checkout, CheckoutState, Impossible, Next, Payment, Seen, Step, next},
+    domain::checkout::{Checkout, Impossible, Next, Observation, Payment, Step, next},
 };
 
 /// How many decided checkouts a watcher may lag behind before it polls instead.
@@ -190,9 +190,9 @@ impl Driver {
         let mut step = Step::first(run.token.is_some());
         let mut pause = self.pace.first_pause;
         loop {
-            let (seen, stored) = self.attempt(checkout, &step, &run).await;
-            metrics::STEPS.add(1, [metrics::step(&step), metrics::seen(&seen)]);
-            match next(step, seen)? {
+            let (observation, stored) = self.attempt(checkout, &step, &run).await;
+            metrics::STEPS.add(1, [metrics::step(&step), metrics::observation(&observation)]);
+            match next(step, observation)? {
                 Next::Decided => return Ok(stored.inspect(|decided| self.announce(decided))),
                 Next::Now(then) => step = then,
                 Next::Later(then) => {
@@ -210,7 +210,7 @@ impl Driver {
     }
 
     fn announce(&self, decided: &Checkout) {
-        info!(checkout.id = %decided.id, state = word(&decided.state), "checkout {} is decided", decided.id);
+        info!(checkout.id = %decided.id, state = decided.state.as_str(), "checkout {} is decided", decided.id);
         // An error says that nobody watches.
         let _ = self.decided.send(Arc::new(decided.clone()));
     }
@@ -221,7 +221,7 @@ impl Driver {
         checkout: &Checkout,
         step: &Step,
         run: &Run,
-    ) -> (Seen, Option<Checkout>) {
+    ) -> (Observation, Option<Checkout>) {
         let (id, owner) = (checkout.id, &checkout.owner);
         match step {
             Step::Charge { .. } => (self.charge(checkout, run).await, None),
@@ -231,11 +231,11 @@ impl Driver {
         }
     }
 
-    async fn charge(&self, checkout: &Checkout, run: &Run) -> Seen {
-        let Some((token, window_ends)) = &run.token else { return Seen::WindowOver };
+    async fn charge(&self, checkout: &Checkout, run: &Run) -> Observation {
+        let Some((token, window_ends)) = &run.token else { return Observation::WindowOver };
         let left = window_ends.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Seen::WindowOver;
+            return Observation::WindowOver;
         }
         let charge = Charge {
             key: checkout.id,
@@ -250,14 +250,14 @@ impl Driver {
         &self,
         id: CheckoutId,
         call: impl Future<Output = Result<Payment, CallError>>,
-    ) -> Seen {
+    ) -> Observation {
         match self.within_limit("the payment service", call).await {
-            Ok(payment) => Seen::Record(payment),
+            Ok(payment) => Observation::Record(payment),
             Err(error) => {
                 warn!(checkout.id = %id, error = chain(&error), "payment of checkout {id} has no known outcome");
                 match error.reason() {
-                    Some(Reason::PaymentKeyReused) => Seen::Contradicted,
-                    reason => seen_of(reason),
+                    Some(Reason::PaymentKeyReused) => Observation::Contradicted,
+                    reason => observed(reason),
                 }
             }
         }
@@ -267,18 +267,18 @@ impl Driver {
         &self,
         id: CheckoutId,
         call: impl Future<Output = Result<Checkout, CallError>>,
-    ) -> (Seen, Option<Checkout>) {
+    ) -> (Observation, Option<Checkout>) {
         match self.within_limit("the cart service", call).await {
-            Ok(stored) => (Seen::Stored(stored.state.clone()), Some(stored)),
+            Ok(stored) => (Observation::Stored(stored.state.clone()), Some(stored)),
             Err(error) => {
                 warn!(checkout.id = %id, error = chain(&error), "outcome of checkout {id} is not known to be stored");
-                let seen = match error.reason() {
+                let observation = match error.reason() {
                     Some(Reason::CheckoutContradicted | Reason::CheckoutNotFound) => {
-                        Seen::Contradicted
+                        Observation::Contradicted
                     }
-                    reason => seen_of(reason),
+                    reason => observed(reason),
                 };
-                (seen, None)
+                (observation, None)
             }
         }
     }
@@ -296,18 +296,10 @@ impl Driver {
 }
 
 /// What a failed call says about the step, where no reason says more.
-const fn seen_of(reason: Option<Reason>) -> Seen {
+const fn observed(reason: Option<Reason>) -> Observation {
     match reason {
         // The service's load says nothing about the step: ask again.
-        None | Some(Reason::Overloaded) => Seen::Unknown,
-        Some(_) => Seen::Refused,
-    }
-}
-
-const fn word(state: &CheckoutState) -> &'static str {
-    match state {
-        CheckoutState::Pending => "pending",
-        CheckoutState::Paid(_) => "paid",
-        CheckoutState::Failed(_) => "failed",
+        None | Some(Reason::Overloaded) => Observation::Unknown,
+        Some(_) => Observation::Refused,
     }
 }

@@ -9,7 +9,7 @@ use tokio::{
 
 use super::Driver;
 use crate::{
-    app::AppError,
+    app::Error,
     clients::{CartClient, CheckoutName, Shopper},
     domain::checkout::Checkout,
 };
@@ -37,8 +37,8 @@ impl Watch {
         driver: &Driver,
         shopper: Shopper,
         name: CheckoutName,
-    ) -> Result<Self, AppError> {
-        let permit = driver.watch_permit().ok_or(AppError::Overloaded { what: "watches" })?;
+    ) -> Result<Self, Error> {
+        let permit = driver.watch_permit().ok_or(Error::Overloaded { what: "watches" })?;
         // Listening begins before reading, so that nothing falls between the two.
         let decided = driver.listen();
         let first = records.checkout(&shopper, &name).await?;
@@ -60,9 +60,9 @@ impl Watch {
     /// was told, or the longest time for a watch is over.
     ///
     /// # Errors
-    /// [`AppError::Call`] if the cart service refuses to answer. That it does not answer for a while
+    /// [`Error::Call`] if the cart service refuses to answer. That it does not answer for a while
     /// is no error.
-    pub async fn changed(&mut self) -> Result<Option<Checkout>, AppError> {
+    pub async fn changed(&mut self) -> Result<Option<Checkout>, Error> {
         if let Some(first) = self.first.take() {
             return Ok(Some(self.tell(first)));
         }
@@ -81,7 +81,7 @@ impl Watch {
     }
 
     /// Waits for the news or the next poll, and looks.
-    async fn look(&mut self) -> Result<Option<Checkout>, AppError> {
+    async fn look(&mut self) -> Result<Option<Checkout>, Error> {
         let wait = self.driver.sources().jitter(self.pause, 0.5, 1.0);
         self.pause = (self.pause * 2).min(SLOWEST_POLL);
         let poll_at = (Instant::now() + wait).min(self.ends);

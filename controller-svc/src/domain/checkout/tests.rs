@@ -5,7 +5,7 @@ fn capture(payment: &str) -> Capture {
     Capture { payment: payment.parse().unwrap(), amount }
 }
 
-const DECLINED: Failure = Failure::Declined(DeclineReason::LostCard);
+const DECLINED: CheckoutFailure = CheckoutFailure::Declined(DeclineReason::LostCard);
 
 fn steps() -> Vec<Step> {
     vec![
@@ -16,25 +16,25 @@ fn steps() -> Vec<Step> {
         Step::Resolve,
         Step::Confirm(capture("p1")),
         Step::Unmark(DECLINED),
-        Step::Unmark(Failure::Cancelled),
+        Step::Unmark(CheckoutFailure::Cancelled),
     ]
 }
 
-fn sights() -> Vec<Seen> {
+fn sights() -> Vec<Observation> {
     vec![
-        Seen::Unknown,
-        Seen::WindowOver,
-        Seen::Refused,
-        Seen::Contradicted,
-        Seen::Record(Payment::Processing),
-        Seen::Record(Payment::Captured(capture("p1"))),
-        Seen::Record(Payment::Declined(DeclineReason::LostCard)),
-        Seen::Record(Payment::Cancelled),
-        Seen::Stored(CheckoutState::Pending),
-        Seen::Stored(CheckoutState::Paid("p1".parse().unwrap())),
-        Seen::Stored(CheckoutState::Paid("p2".parse().unwrap())),
-        Seen::Stored(CheckoutState::Failed(DECLINED)),
-        Seen::Stored(CheckoutState::Failed(Failure::Cancelled)),
+        Observation::Unknown,
+        Observation::WindowOver,
+        Observation::Refused,
+        Observation::Contradicted,
+        Observation::Record(Payment::Processing),
+        Observation::Record(Payment::Captured(capture("p1"))),
+        Observation::Record(Payment::Declined(DeclineReason::LostCard)),
+        Observation::Record(Payment::Cancelled),
+        Observation::Stored(CheckoutState::Pending),
+        Observation::Stored(CheckoutState::Paid { payment_id: "p1".parse().unwrap() }),
+        Observation::Stored(CheckoutState::Paid { payment_id: "p2".parse().unwrap() }),
+        Observation::Stored(CheckoutState::Failed(DECLINED)),
+        Observation::Stored(CheckoutState::Failed(CheckoutFailure::Cancelled)),
     ]
 }
 
@@ -43,34 +43,38 @@ fn asks_payment(step: &Step) -> bool {
 }
 
 /// What the rule should say, written the other way round: by outcome.
-fn expected(step: &Step, seen: &Seen) -> Option<Next> {
+fn expected(step: &Step, seen: &Observation) -> Option<Next> {
     let stored = |state: &CheckoutState| match (step, state) {
-        (Step::Confirm(capture), CheckoutState::Paid(payment)) => capture.payment == *payment,
+        (Step::Confirm(capture), CheckoutState::Paid { payment_id: payment }) => {
+            capture.payment == *payment
+        }
         (Step::Unmark(failure), CheckoutState::Failed(stored)) => failure == stored,
         _ => false,
     };
     match seen {
-        Seen::Record(Payment::Processing) if asks_payment(step) => Some(Next::Later(Step::Resolve)),
-        Seen::Record(Payment::Captured(it)) if asks_payment(step) => {
+        Observation::Record(Payment::Processing) if asks_payment(step) => {
+            Some(Next::Later(Step::Resolve))
+        }
+        Observation::Record(Payment::Captured(it)) if asks_payment(step) => {
             Some(Next::Now(Step::Confirm(it.clone())))
         }
-        Seen::Record(Payment::Declined(reason)) if asks_payment(step) => {
-            Some(Next::Now(Step::Unmark(Failure::Declined(*reason))))
+        Observation::Record(Payment::Declined(reason)) if asks_payment(step) => {
+            Some(Next::Now(Step::Unmark(CheckoutFailure::Declined(*reason))))
         }
-        Seen::Record(Payment::Cancelled) if asks_payment(step) => {
-            Some(Next::Now(Step::Unmark(Failure::Cancelled)))
+        Observation::Record(Payment::Cancelled) if asks_payment(step) => {
+            Some(Next::Now(Step::Unmark(CheckoutFailure::Cancelled)))
         }
-        Seen::Stored(state) if stored(state) => Some(Next::Decided),
-        Seen::Unknown => Some(Next::Later(match step {
+        Observation::Stored(state) if stored(state) => Some(Next::Decided),
+        Observation::Unknown => Some(Next::Later(match step {
             Step::Charge { tries: 3 } => Step::Charge { tries: 2 },
             Step::Charge { tries: 2 } => Step::Charge { tries: 1 },
             Step::Charge { .. } => Step::Resolve,
             other => other.clone(),
         })),
-        Seen::Refused | Seen::WindowOver if matches!(step, Step::Charge { .. }) => {
+        Observation::Refused | Observation::WindowOver if matches!(step, Step::Charge { .. }) => {
             Some(Next::Now(Step::Resolve))
         }
-        Seen::Refused => Some(Next::Later(step.clone())),
+        Observation::Refused => Some(Next::Later(step.clone())),
         _ => None,
     }
 }
@@ -89,7 +93,8 @@ fn every_step_and_sight_has_the_one_right_answer() {
 fn a_checkout_is_unmarked_only_on_a_terminal_record_that_was_read_back() {
     for step in steps().into_iter().filter(|step| !matches!(step, Step::Unmark(_))) {
         for seen in sights() {
-            let record = matches!(seen, Seen::Record(Payment::Declined(_) | Payment::Cancelled));
+            let record =
+                matches!(seen, Observation::Record(Payment::Declined(_) | Payment::Cancelled));
             let said = next(step.clone(), seen);
             let unmarks =
                 matches!(said, Ok(Next::Now(Step::Unmark(_)) | Next::Later(Step::Unmark(_))));
@@ -121,7 +126,7 @@ fn an_unknown_charge_is_asked_again_and_then_resolved() {
     let mut charges = 0;
     while matches!(step, Step::Charge { .. }) {
         charges += 1;
-        let Ok(Next::Later(after)) = next(step, Seen::Unknown) else { panic!("not later") };
+        let Ok(Next::Later(after)) = next(step, Observation::Unknown) else { panic!("not later") };
         step = after;
     }
     assert_eq!((charges, step), (CHARGE_TRIES, Step::Resolve));

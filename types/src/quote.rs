@@ -1,14 +1,14 @@
 //! The prices of a cart's contents at the moment of a checkout.
 
-use oxcart_types::{Currency, Line, Money, MoneyError, Quantity, Sku};
+use crate::{Currency, ItemName, Line, Money, MoneyError, Quantity, Sku};
 
 /// A line with what it costs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PricedLine {
     /// The item.
     pub sku: Sku,
-    /// Its name at the time of the price, 1 to 200 characters.
-    pub name: String,
+    /// Its name at the time of the price.
+    pub name: ItemName,
     /// How many of it.
     pub quantity: Quantity,
     /// The price of one piece.
@@ -115,18 +115,17 @@ impl Quote {
 
 #[cfg(test)]
 mod tests {
-    use oxcart_types::MAX_AMOUNT;
-
     use super::*;
+    use crate::MAX_AMOUNT;
 
     fn money(code: &str, minor_units: i64) -> Money {
         Money::from_parts(code, minor_units).unwrap()
     }
 
-    fn line(unit_price: Money, quantity: i64, line_total: i64) -> PricedLine {
+    fn line(unit_price: Money, quantity: i32, line_total: i64) -> PricedLine {
         PricedLine {
             sku: "A".parse().unwrap(),
-            name: "A".to_owned(),
+            name: "A".parse().unwrap(),
             quantity: quantity.try_into().unwrap(),
             unit_price,
             line_total: Money::new(unit_price.currency(), line_total).unwrap(),

@@ -1,0 +1,48 @@
+//! Answers: the domain's values as messages.
+
+use oxcart_proto::{
+    cart as pb, common,
+    convert::{StateFields, duration, timestamp},
+};
+use oxcart_types::{CheckoutId, Quote};
+
+use crate::domain::{Cart, Checkout};
+
+/// A cart.
+pub(super) fn cart(cart: &Cart) -> pb::Cart {
+    let checkout_id = cart.hold.checkout().as_ref().map(CheckoutId::to_string);
+    let paid_lines = cart.paid.iter().flat_map(Quote::lines);
+    pb::Cart {
+        cart_id: cart.id.to_string(),
+        state: common::CartState::from(cart.hold.state()).into(),
+        lines: cart.lines.as_slice().iter().map(Into::into).collect(),
+        etag: cart.version.to_etag(),
+        checkout_id: checkout_id.unwrap_or_default(),
+        create_time: Some(timestamp(cart.created_at)),
+        update_time: Some(timestamp(cart.updated_at)),
+        paid_lines: paid_lines.map(Into::into).collect(),
+        paid_total: cart.paid.as_ref().map(|paid| paid.total().into()),
+        note: cart.note.to_string(),
+    }
+}
+
+/// A checkout.
+pub(super) fn checkout(checkout: &Checkout) -> pb::Checkout {
+    let StateFields { state, failure, payment_id } = (&checkout.state).into();
+    pb::Checkout {
+        checkout_id: checkout.id.to_string(),
+        owner: checkout.owner.to_string(),
+        cart_id: checkout.cart.to_string(),
+        request_id: checkout.request.to_string(),
+        fingerprint: checkout.fingerprint.as_bytes().to_vec(),
+        total: Some(checkout.quote.total().into()),
+        state,
+        failure: failure.failure,
+        decline_reason: failure.decline_reason,
+        payment_id,
+        charge_window: Some(duration(checkout.charge_window)),
+        attempts: checkout.attempts,
+        create_time: Some(timestamp(checkout.created_at)),
+        update_time: Some(timestamp(checkout.updated_at)),
+    }
+}
