@@ -3,19 +3,14 @@
 
 use std::{collections::HashMap, error::Error as StdError, fmt, iter, sync::Arc, time::Duration};
 
-use oxcart_proto::{
-    DOMAIN,
-    common::{ErrorReason, Money},
-    controller::Cart,
-};
-use prost::{Message, Name};
+use oxcart_proto::{common::Money, controller::Cart, error, rpc::RequestInfo};
+use prost::Name;
 use tonic::{Code, Status, TimeoutExpired};
-use tonic_types::pb;
+
+use crate::Reason;
 
 /// How many bad fields an error's text names.
 const FIELDS_SHOWN: usize = 5;
-
-const TYPE_PREFIX: &str = "type.googleapis.com/";
 
 /// Why something could not be done.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -61,7 +56,7 @@ impl Error {
 
     /// Why the store refused; none if a transport made the error, or no call failed.
     #[must_use]
-    pub fn reason(&self) -> Option<ErrorReason> {
+    pub fn reason(&self) -> Option<Reason> {
         self.call().and_then(CallError::reason)
     }
 
@@ -77,10 +72,10 @@ impl Error {
         matches!(
             self.reason(),
             Some(
-                ErrorReason::SignInRequired
-                    | ErrorReason::TokenInvalid
-                    | ErrorReason::RefreshTokenInvalid
-                    | ErrorReason::CredentialsWrong
+                Reason::SignInRequired
+                    | Reason::TokenInvalid
+                    | Reason::RefreshTokenInvalid
+                    | Reason::CredentialsWrong
             )
         )
     }
@@ -113,7 +108,7 @@ pub struct CallError(Arc<Facts>);
 struct Facts {
     method: &'static str,
     status: Status,
-    reason: Option<ErrorReason>,
+    reason: Option<Reason>,
     metadata: HashMap<String, String>,
     bad_fields: Vec<BadField>,
     retry_delay: Option<Duration>,
@@ -124,20 +119,18 @@ impl CallError {
     /// The failure of a call of `method`.
     pub(crate) fn new(method: &'static str, status: Status) -> Self {
         let status = if is_late(&status) { late() } else { status };
-        let details = details(&status);
-        let info = first::<pb::ErrorInfo>("google.rpc.ErrorInfo", &details);
-        let info = info.filter(|info| info.domain == DOMAIN).unwrap_or_default();
-        let bad_request = first::<pb::BadRequest>("google.rpc.BadRequest", &details);
-        let retry_info = first::<pb::RetryInfo>("google.rpc.RetryInfo", &details);
-        let request_info = first::<pb::RequestInfo>("google.rpc.RequestInfo", &details);
+        let info = error::info(&status);
+        let (reason, metadata) = info.map(|info| (info.reason, info.metadata)).unzip();
+        let bad_fields = error::bad_fields(&status).into_iter();
+        let request_info: Option<RequestInfo> = error::detail(&status);
         Self(Arc::new(Facts {
             method,
-            reason: ErrorReason::from_wire_name(&info.reason),
-            metadata: info.metadata,
-            bad_fields: bad_request.map(bad_fields).unwrap_or_default(),
-            retry_delay: retry_info
-                .and_then(|info| info.retry_delay)
-                .and_then(|delay| delay.try_into().ok()),
+            reason,
+            metadata: metadata.unwrap_or_default(),
+            bad_fields: bad_fields
+                .map(|(field, description)| BadField { field, description })
+                .collect(),
+            retry_delay: error::retry_delay(&status),
             request_id: request_info.map(|info| info.request_id).filter(|id| !id.is_empty()),
             status,
         }))
@@ -162,7 +155,7 @@ impl CallError {
     /// Why the store refused. None if a transport made the error: then it is unknown whether the call
     /// took effect.
     #[must_use]
-    pub fn reason(&self) -> Option<ErrorReason> {
+    pub fn reason(&self) -> Option<Reason> {
         self.0.reason
     }
 
@@ -218,7 +211,7 @@ impl CallError {
     /// The first of the error's details that is a `M`.
     #[must_use]
     pub fn detail<M: Name + Default>(&self) -> Option<M> {
-        first(&M::full_name(), &details(&self.0.status))
+        error::detail(&self.0.status)
     }
 
     /// Whether the same call may succeed later: the store says so, or a transport failed. Whether
@@ -228,10 +221,10 @@ impl CallError {
         match self.0.reason {
             Some(reason) => matches!(
                 reason,
-                ErrorReason::Overloaded
-                    | ErrorReason::Unavailable
-                    | ErrorReason::DeadlineExceeded
-                    | ErrorReason::Internal
+                Reason::Overloaded
+                    | Reason::Unavailable
+                    | Reason::DeadlineExceeded
+                    | Reason::Internal
             ),
             // Codes of a connection, or of a gateway; with others another try ends the same.
             None => matches!(
@@ -249,7 +242,7 @@ impl CallError {
 
     /// Whether another token may help.
     pub(crate) fn is_token_refused(&self) -> bool {
-        matches!(self.0.reason, Some(ErrorReason::TokenInvalid | ErrorReason::SignInRequired))
+        matches!(self.0.reason, Some(Reason::TokenInvalid | Reason::SignInRequired))
     }
 
     /// The status as it came.
@@ -304,66 +297,49 @@ fn is_late(status: &Status) -> bool {
         .any(<dyn StdError>::is::<TimeoutExpired>)
 }
 
-fn details(status: &Status) -> pb::Status {
-    pb::Status::decode(status.details()).unwrap_or_default()
-}
-
-fn first<M: Message + Default>(full_name: &str, status: &pb::Status) -> Option<M> {
-    let mut details = status.details.iter();
-    let found = details.find(|any| any.type_url.strip_prefix(TYPE_PREFIX) == Some(full_name))?;
-    M::decode(found.value.as_slice()).ok()
-}
-
-fn bad_fields(bad: pb::BadRequest) -> Vec<BadField> {
-    let fields = bad.field_violations.into_iter();
-    fields.map(|bad| BadField { field: bad.field, description: bad.description }).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use tonic_types::{ErrorDetails, StatusExt as _};
+    use oxcart_proto::{Refusal, rpc};
+    use prost::Message as _;
 
     use super::*;
 
-    fn refusal(reason: ErrorReason, mut details: ErrorDetails) -> CallError {
-        details.set_error_info(reason.wire_name(), DOMAIN, HashMap::new());
-        CallError::new("GetCart", Status::with_error_details(reason.code(), "it is so", details))
+    fn refusal(reason: Reason) -> CallError {
+        CallError::new("GetCart", Refusal::new(reason, "it is so").into())
     }
 
     #[test]
     fn an_error_is_told_with_its_reason_and_fields() {
-        let mut details = ErrorDetails::new();
-        for line in 1..=7 {
-            details.add_bad_request_violation(format!("line {line}"), "must be good");
-        }
-        let text = refusal(ErrorReason::FieldInvalid, details).to_string();
+        let lines = (1..=7).map(|line| format!("line {line}"));
+        let refused = lines
+            .fold(Refusal::new(Reason::FieldInvalid, "it is so"), |refused, line| {
+                refused.field(line, "must be good")
+            });
+        let text = CallError::new("GetCart", refused.into()).to_string();
         let told = "GetCart failed, FIELD_INVALID: it is so; line 1 must be good;";
         assert!(text.starts_with(told) && text.ends_with("; and 2 more"), "{text}");
-        let bare = refusal(ErrorReason::CartNotFound, ErrorDetails::new()).to_string();
+        let bare = refusal(Reason::CartNotFound).to_string();
         assert_eq!(bare, "GetCart failed, CART_NOT_FOUND: it is so");
     }
 
     #[test]
     fn the_request_can_be_quoted() {
-        let mut details = ErrorDetails::new();
-        details.set_request_info("r-17", "");
-        let error = refusal(ErrorReason::Internal, details);
+        let info = RequestInfo { request_id: "r-17".to_owned(), ..RequestInfo::default() };
+        let status = Refusal::new(Reason::Internal, "it is so").detail(&info).into();
+        let error = CallError::new("GetCart", status);
         assert_eq!(error.request_id(), Some("r-17"));
         assert!(error.to_string().ends_with("(request r-17)"), "{error}");
     }
 
     #[test]
     fn only_what_may_be_otherwise_next_time_is_repeated() {
-        let repeated = |reason| refusal(reason, ErrorDetails::new()).is_retriable();
-        for reason in [
-            ErrorReason::Overloaded,
-            ErrorReason::Unavailable,
-            ErrorReason::DeadlineExceeded,
-            ErrorReason::Internal,
-        ] {
+        let repeated = |reason| refusal(reason).is_retriable();
+        for reason in
+            [Reason::Overloaded, Reason::Unavailable, Reason::DeadlineExceeded, Reason::Internal]
+        {
             assert!(repeated(reason), "{reason:?}");
         }
-        assert!(!repeated(ErrorReason::CartClosed) && !repeated(ErrorReason::TooManyCarts));
+        assert!(!repeated(Reason::CartClosed) && !repeated(Reason::TooManyCarts));
         let transport = |code| CallError::new("GetCart", Status::new(code, "")).is_retriable();
         assert!(transport(Code::Unknown) && transport(Code::Cancelled));
         assert!(!transport(Code::Unimplemented));
@@ -371,8 +347,18 @@ mod tests {
 
     #[test]
     fn a_reason_of_another_domain_is_none() {
-        let details = ErrorDetails::with_error_info("UNAVAILABLE", "example.com", HashMap::new());
-        let status = Status::with_error_details(Code::PermissionDenied, "", details);
+        let info = rpc::ErrorInfo {
+            reason: "UNAVAILABLE".to_owned(),
+            domain: "example.com".to_owned(),
+            ..rpc::ErrorInfo::default()
+        };
+        let info = prost_types::Any {
+            type_url: "type.googleapis.com/google.rpc.ErrorInfo".to_owned(),
+            value: info.encode_to_vec(),
+        };
+        let status = rpc::Status { details: vec![info], ..rpc::Status::default() };
+        let details = status.encode_to_vec().into();
+        let status = Status::with_details(Code::PermissionDenied, "", details);
         let error = CallError::new("GetCart", status);
         assert_eq!((error.reason(), error.is_retriable()), (None, false));
     }

@@ -2,13 +2,13 @@
 //! memory, and loses answers on request.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard},
 };
 
 use oxcart_proto::{
-    DOMAIN,
+    Refusal,
     common::{
         CartState, CheckoutFailure, CheckoutState, ErrorReason, Item, Line, Money, PricedLine,
     },
@@ -25,7 +25,6 @@ use oxcart_proto::{
 use tokio::net::TcpListener;
 use tokio_stream::{Stream, wrappers::TcpListenerStream};
 use tonic::{Request, Response, Status, Streaming, transport::Server};
-use tonic_types::{ErrorDetails, StatusExt as _};
 use uuid::Uuid;
 
 /// What goes wrong.
@@ -205,14 +204,9 @@ fn item(sku: &str, name: &str, minor_units: i64) -> Item {
     }
 }
 
-fn refusal(reason: ErrorReason, metadata: &[(&str, &str)]) -> Status {
-    let metadata = metadata.iter().map(|(key, value)| (String::from(*key), String::from(*value)));
-    let info = ErrorDetails::with_error_info(
-        reason.wire_name(),
-        DOMAIN,
-        metadata.collect::<HashMap<_, _>>(),
-    );
-    Status::with_error_details(reason.code(), "refused by the fake", info)
+fn refusal(reason: ErrorReason, metadata: &[(&'static str, &str)]) -> Status {
+    let refusal = Refusal::new(reason, "refused by the fake");
+    metadata.iter().fold(refusal, |refusal, (key, value)| refusal.with(key, value)).into()
 }
 
 struct Fake(Arc<Mutex<State>>);

@@ -1,6 +1,6 @@
 //! Carts: one however often it is created, and changes whose answers are lost.
 
-use oxcart_client::{Line, Reason, line};
+use oxcart_client::{Contents, Line, Reason, line};
 
 use crate::fake::{Fake, Fault};
 
@@ -55,6 +55,23 @@ async fn a_change_whose_answer_is_lost_is_found_in_the_cart() {
     fake.script("SetItem", [Fault::LoseAnswer]);
     let cart = alice.set_item(&cart, line("A", 0)).await.unwrap();
     assert_eq!((cart.lines.len(), fake.count("SetItem")), (1, 2));
+}
+
+#[tokio::test]
+async fn a_note_is_part_of_what_a_lost_change_wanted() {
+    let fake = Fake::start().await;
+    let alice = fake.alice().await;
+    let seen = alice.create_cart_as(ID, [line("A", 1)]).await.unwrap();
+    fake.script("UpdateCart", [Fault::LoseAnswer]);
+    let wanted = Contents::from([line("A", 1)]).with_note("For Ada");
+    assert_eq!(alice.update_cart(&seen, wanted.clone()).await.unwrap().note, "For Ada");
+    assert_eq!(fake.count("UpdateCart"), 1);
+    // Another's change to the same lines without the note is not this one.
+    let seen = alice.get_cart(ID).await.unwrap();
+    fake.change_elsewhere(ID, &[line("A", 1)]);
+    fake.script("UpdateCart", [Fault::LoseRequest]);
+    let error = alice.update_cart(&seen, wanted).await.unwrap_err();
+    assert_eq!(error.reason(), Some(Reason::CartStale));
 }
 
 #[tokio::test]

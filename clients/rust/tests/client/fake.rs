@@ -10,7 +10,7 @@ use std::{
 
 use oxcart_client::{Client, Reason};
 use oxcart_proto::{
-    DOMAIN,
+    Refusal,
     common::{
         CartState, CheckoutFailure, CheckoutState, DeclineReason, Item, Line, Money, PricedLine,
     },
@@ -27,7 +27,6 @@ use oxcart_proto::{
 use tokio::net::TcpListener;
 use tokio_stream::{Stream, wrappers::TcpListenerStream};
 use tonic::{Request, Response, Status, Streaming, transport::Server};
-use tonic_types::{ErrorDetails, StatusExt as _};
 
 /// What becomes of one call.
 #[derive(Clone)]
@@ -75,30 +74,12 @@ type Answer<T> = Result<Response<T>, Status>;
 
 /// A refusal as the store makes one.
 pub fn refusal(reason: Reason) -> Status {
-    refusal_with(reason, ErrorDetails::new(), &[])
-}
-
-pub fn refusal_with(
-    reason: Reason,
-    mut details: ErrorDetails,
-    metadata: &[(&str, &str)],
-) -> Status {
-    let metadata = metadata.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    details.set_error_info(reason.wire_name(), DOMAIN, metadata.collect::<HashMap<_, _>>());
-    Status::with_error_details(reason.code(), "refused by the fake", details)
+    Refusal::new(reason, "refused by the fake").into()
 }
 
 /// A refusal with a message of the contract in its details.
 pub fn refusal_about(reason: Reason, detail: &impl prost::Name) -> Status {
-    use prost::Message as _;
-    let status = refusal(reason);
-    let mut details = tonic_types::pb::Status::decode(status.details()).unwrap();
-    details.details.push(prost_types::Any::from_msg(detail).unwrap());
-    for any in &mut details.details {
-        let name = any.type_url.rsplit('/').next().unwrap().to_owned();
-        any.type_url = format!("type.googleapis.com/{name}");
-    }
-    Status::with_details(status.code(), status.message(), details.encode_to_vec().into())
+    Refusal::new(reason, "refused by the fake").detail(detail).into()
 }
 
 pub fn gbp(minor_units: i64) -> Money {
@@ -313,14 +294,14 @@ impl Service {
         let state = self.0.lock().unwrap();
         let bearer = metadata.get("authorization").and_then(|value| value.to_str().ok());
         let url = if state.is_mute { "" } else { &state.url };
-        let told = [("issuer", "the fake"), ("sign_in", url)];
-        let Some(token) = bearer.and_then(|bearer| bearer.strip_prefix("Bearer ")) else {
-            return Err(refusal_with(Reason::SignInRequired, ErrorDetails::new(), &told));
+        let refuse = |reason| {
+            let refusal = Refusal::new(reason, "refused by the fake");
+            Err(refusal.with("issuer", "the fake").with("sign_in", url).into())
         };
-        if state.tokens.contains_key(token) {
-            return Ok(());
-        }
-        Err(refusal_with(Reason::TokenInvalid, ErrorDetails::new(), &told))
+        let Some(token) = bearer.and_then(|bearer| bearer.strip_prefix("Bearer ")) else {
+            return refuse(Reason::SignInRequired);
+        };
+        if state.tokens.contains_key(token) { Ok(()) } else { refuse(Reason::TokenInvalid) }
     }
 }
 
@@ -442,7 +423,9 @@ impl ControllerService for Service {
     ) -> Answer<pb::UpdateCartResponse> {
         self.answer("UpdateCart", request, |state, asked| {
             state.cart(&asked.cart_id)?;
-            let cart = state.write(&asked.cart_id, &asked.lines, &asked.etag)?;
+            let mut cart = state.write(&asked.cart_id, &asked.lines, &asked.etag)?;
+            cart.note = asked.note.unwrap_or_default();
+            state.carts.insert(asked.cart_id, cart.clone());
             Ok(pb::UpdateCartResponse { cart: Some(cart) })
         })
         .await

@@ -6,10 +6,10 @@ use std::{
 };
 
 use oxcart_client::{Client, ClientCredentials, Reason};
+use oxcart_proto::Refusal;
 use tonic::{Code, Status};
-use tonic_types::ErrorDetails;
 
-use crate::fake::{Fake, Fault, refusal, refusal_with};
+use crate::fake::{Fake, Fault, refusal};
 
 const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
@@ -48,8 +48,8 @@ async fn a_store_that_asks_for_a_pause_gets_it() {
     let fake = Fake::start().await;
     let alice = fake.alice().await;
     let delay = Duration::from_millis(600);
-    let shed = refusal_with(Reason::Overloaded, ErrorDetails::with_retry_info(Some(delay)), &[]);
-    fake.script("GetStorefront", [Fault::Refuse(shed)]);
+    let shed = Refusal::new(Reason::Overloaded, "too much").retry_after(delay);
+    fake.script("GetStorefront", [Fault::Refuse(shed.into())]);
     let begun_at = Instant::now();
     alice.storefront(0).await.unwrap();
     assert!(begun_at.elapsed() >= delay);
@@ -138,10 +138,9 @@ async fn a_catalogue_is_sent_whole_however_often_it_is_lost() {
     let imported = admin.import(csv.clone(), "GBP").await.unwrap();
     assert_eq!((imported.created_count, fake.count("ImportItems")), (3, 3));
     assert_eq!(fake.state().imported, csv);
-    let mut details = ErrorDetails::new();
-    details.add_bad_request_violation("line 2, price", "must not be negative");
-    let bad = refusal_with(Reason::FieldInvalid, details, &[("bad_rows", "7")]);
-    fake.script("ImportItems", [Fault::Refuse(bad)]);
+    let bad = Refusal::new(Reason::FieldInvalid, "bad rows").with("bad_rows", 7);
+    let bad = bad.field("line 2, price", "must not be negative");
+    fake.script("ImportItems", [Fault::Refuse(bad.into())]);
     let error = admin.import(csv, "").await.unwrap_err();
     let error = error.call().unwrap();
     assert_eq!(error.bad_fields()[0].field, "line 2, price");
