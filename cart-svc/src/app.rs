@@ -9,7 +9,7 @@ pub mod metrics;
 
 use std::time::Duration;
 
-use service_kit::Sources;
+use service_kit::Env;
 
 pub use carts::Carts;
 pub use checkouts::{Checkouts, Timing};
@@ -27,13 +27,13 @@ const LONGEST_WAIT: Duration = Duration::from_millis(64);
 async fn saved(
     result: Result<(), StoreError>,
     attempt: u32,
-    sources: &Sources,
+    env: &Env,
 ) -> Result<bool, StoreError> {
     match result {
         Ok(()) => Ok(true),
         Err(StoreError::Conflict) => {
             let wait = Duration::from_millis(1 << attempt.min(16)).min(LONGEST_WAIT);
-            tokio::time::sleep(sources.jitter(wait, 0.0, 1.0)).await;
+            tokio::time::sleep(env.jitter(wait, 0.0, 1.0)).await;
             Ok(false)
         }
         Err(error) => Err(error),

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use oxcart_proto::cart::cart_service_server::CartServiceServer;
 use oxcart_proto::cart::checkout_service_server::CheckoutServiceServer;
 use service_kit::{
-    Sources,
+    Env,
     auth::Authenticator,
     database::{Database, OpenError},
     server::{BindError, ServeError, Server},
@@ -66,14 +66,14 @@ pub async fn serve(
     config: Config,
     listener: TcpListener,
     shutdown: CancellationToken,
-    sources: Sources,
+    env: Env,
 ) -> Result<(), RunError> {
     app::metrics::show_alarms();
     let database = migrate(&config).await?;
-    let store = store::open(&database, sources.clone());
-    let (carts, checkouts) = services(&config, store, &sources);
-    let served = Server::new(NAME, &config.server, sources.clone())
-        .authenticator(Authenticator::new(&config.auth, sources))
+    let store = store::open(&database, env.clone());
+    let (carts, checkouts) = services(&config, store, &env);
+    let served = Server::new(NAME, &config.server, env.clone())
+        .authenticator(Authenticator::new(&config.auth, env))
         .add_service(carts)
         .add_service(checkouts)
         .database(&database)
@@ -88,10 +88,10 @@ pub async fn serve(
 pub fn services(
     config: &Config,
     store: Arc<dyn CartStore>,
-    sources: &Sources,
+    env: &Env,
 ) -> (CartServiceServer<CartApi>, CheckoutServiceServer<CheckoutApi>) {
-    let carts = Carts::new(Arc::clone(&store), config.limits(), sources.clone());
-    let checkouts = Checkouts::new(store, config.timing(), sources.clone());
+    let carts = Carts::new(Arc::clone(&store), config.limits(), env.clone());
+    let checkouts = Checkouts::new(store, config.timing(), env.clone());
     let max_bytes = config.server.max_message_bytes;
     (
         CartServiceServer::new(CartApi::new(carts)).max_decoding_message_size(max_bytes),

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use cart_svc::{Config, RunError};
 use clap::Parser as _;
-use service_kit::{Sources, run, server};
+use service_kit::{Env, run, server};
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
@@ -23,5 +23,5 @@ async fn start(config: Config, shutdown: CancellationToken) -> Result<(), RunErr
         return Ok(());
     }
     let listener = server::bind(config.listen).await?;
-    cart_svc::serve(config, listener, shutdown, Sources::system()).await
+    cart_svc::serve(config, listener, shutdown, Env::system()).await
 }

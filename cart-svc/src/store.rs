@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use oxcart_types::{CartFilter, CartId, CheckoutId, RequestId, UserId, Version};
 use service_kit::{
-    Sources,
+    Env,
     database::{Database, Failure, Migration, Migrations},
 };
 use time::OffsetDateTime;
@@ -182,13 +182,13 @@ pub trait CartStore: Send + Sync {
 
 /// The store that goes with an open, migrated database.
 ///
-/// The memory store and SQLite live in this process, so their clock is that of `sources`;
+/// The memory store and SQLite live in this process, so their clock is that of `env`;
 /// PostgreSQL has its own.
 #[must_use]
-pub fn open(database: &Database, sources: Sources) -> Arc<dyn CartStore> {
+pub fn open(database: &Database, env: Env) -> Arc<dyn CartStore> {
     match database {
-        Database::Memory => Arc::new(MemoryStore::new(sources)),
-        Database::Sqlite(sqlite) => Arc::new(SqliteStore::new(sqlite.clone(), sources)),
+        Database::Memory => Arc::new(MemoryStore::new(env)),
+        Database::Sqlite(sqlite) => Arc::new(SqliteStore::new(sqlite.clone(), env)),
         Database::Postgres(pool) => Arc::new(PostgresStore::new(pool.clone())),
     }
 }

@@ -12,7 +12,7 @@ pub mod store;
 
 use oxcart_proto::catalog::catalog_service_server::CatalogServiceServer;
 use service_kit::{
-    Sources,
+    Env,
     auth::Authenticator,
     database::{Database, OpenError},
     server::{self, BindError, ServeError, Server},
@@ -55,18 +55,14 @@ pub enum RunError {
 ///
 /// # Errors
 /// See [`RunError`].
-pub async fn run(
-    config: Config,
-    shutdown: CancellationToken,
-    sources: Sources,
-) -> Result<(), RunError> {
+pub async fn run(config: Config, shutdown: CancellationToken, env: Env) -> Result<(), RunError> {
     config.database.wait(&shutdown).await?;
     if config.migrate_only {
         open(&config).await?.close().await;
         return Ok(());
     }
     let listener = server::bind(config.listen).await?;
-    serve(config, listener, shutdown, sources).await
+    serve(config, listener, shutdown, env).await
 }
 
 /// Serves on `listener` until `shutdown`, then drains.
@@ -77,7 +73,7 @@ pub async fn serve(
     config: Config,
     listener: TcpListener,
     shutdown: CancellationToken,
-    sources: Sources,
+    env: Env,
 ) -> Result<(), RunError> {
     let database = open(&config).await?;
     let catalog = Catalog::new(store::open(&database));
@@ -87,8 +83,8 @@ pub async fn serve(
     }
     let api = CatalogServiceServer::new(CatalogApi::new(catalog, config.default_currency))
         .max_decoding_message_size(config.server.max_message_bytes);
-    Server::new("catalog-svc", &config.server, sources.clone())
-        .authenticator(Authenticator::new(&config.auth, sources))
+    Server::new("catalog-svc", &config.server, env.clone())
+        .authenticator(Authenticator::new(&config.auth, env))
         .add_service(api)
         .database(&database)
         .serve(listener, shutdown)

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use catalog_svc::config::Config;
 use clap::Parser as _;
-use service_kit::Sources;
+use service_kit::Env;
 
 fn main() -> ExitCode {
     let config = Config::parse();
@@ -13,6 +13,6 @@ fn main() -> ExitCode {
     }
     let telemetry = config.telemetry.clone();
     service_kit::run::run("catalog-svc", &telemetry, |shutdown| {
-        catalog_svc::run(config, shutdown, Sources::system())
+        catalog_svc::run(config, shutdown, Env::system())
     })
 }

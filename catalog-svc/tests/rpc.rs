@@ -14,7 +14,7 @@ use oxcart_proto::{
     common::{Item, Money},
 };
 use service_kit::{
-    Reason, Sources,
+    Env, Reason,
     channel::{self, Outbound},
     error, server,
     testing::TestIssuer,
@@ -47,7 +47,7 @@ impl Harness {
         let listener = server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
-        let serve = catalog_svc::serve(config, listener, shutdown.clone(), Sources::system());
+        let serve = catalog_svc::serve(config, listener, shutdown.clone(), Env::system());
         let client = CatalogServiceClient::new(channel::connect(&url).unwrap());
         Self { client, issuer, shutdown, served: tokio::spawn(serve) }
     }

@@ -15,7 +15,7 @@ pub mod session;
 
 use std::sync::Arc;
 
-use service_kit::Sources;
+use service_kit::Env;
 
 pub use error::Error;
 
@@ -57,10 +57,10 @@ pub struct App {
 impl App {
     /// The use cases over `services`.
     #[must_use]
-    pub fn new(services: &Services, pace: Pace, sources: &Sources) -> Self {
+    pub fn new(services: &Services, pace: Pace, env: &Env) -> Self {
         let prices = Prices::new(services.catalog.clone());
         let carts = Carts::new(services.carts.clone(), prices.clone());
-        let driver = Driver::new(services, pace, sources.clone());
+        let driver = Driver::new(services, pace, env.clone());
         Self {
             sessions: Sessions::new(services.catalog.clone(), services.carts.clone(), prices),
             catalogue: Catalogue::new(services.catalog.clone()),

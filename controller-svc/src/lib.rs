@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use oxcart_proto::controller::controller_service_server::ControllerServiceServer;
 use service_kit::{
-    Sources,
+    Env,
     auth::{Authenticator, ServiceIdentity},
     channel::{self, InvalidUrl},
     secret::SecretError,
@@ -67,10 +67,10 @@ pub async fn serve(
     config: Config,
     listener: TcpListener,
     shutdown: CancellationToken,
-    sources: Sources,
+    env: Env,
 ) -> Result<(), RunError> {
-    let services = services(&config, &sources)?;
-    serve_with(services, config, listener, shutdown, sources).await
+    let services = services(&config, &env)?;
+    serve_with(services, config, listener, shutdown, env).await
 }
 
 /// As [`serve`], over the services that are given: what a test or a simulation puts in place of the
@@ -83,17 +83,16 @@ pub async fn serve_with(
     config: Config,
     listener: TcpListener,
     shutdown: CancellationToken,
-    sources: Sources,
+    env: Env,
 ) -> Result<(), RunError> {
     app::metrics::show_alarms();
-    let app = App::new(&services, config.pace(), &sources);
+    let app = App::new(&services, config.pace(), &env);
     let driver = app.checkouts.driver().clone();
-    let recovery =
-        Recovery::new(services.carts, driver.clone(), config.recovery(), sources.clone());
+    let recovery = Recovery::new(services.carts, driver.clone(), config.recovery(), env.clone());
     let service = ControllerServiceServer::new(Api::new(app))
         .max_decoding_message_size(config.server.max_message_bytes);
-    let server = Server::new(NAME, &config.server, sources.clone())
-        .authenticator(Authenticator::new(&config.auth, sources))
+    let server = Server::new(NAME, &config.server, env.clone())
+        .authenticator(Authenticator::new(&config.auth, env))
         .add_service(service);
 
     let stop = shutdown.child_token();
@@ -131,21 +130,21 @@ async fn drain(driver: &Driver, until: Instant) {
     }
 }
 
-fn services(config: &Config, sources: &Sources) -> Result<Services, RunError> {
+fn services(config: &Config, env: &Env) -> Result<Services, RunError> {
     let connect =
         |flag, url: &str| channel::connect(url).map_err(|source| RunError::Url { flag, source });
     let identity = ServiceIdentity::new(
         &config.auth.issuer,
         &config.client_id,
         config.client_secret()?,
-        sources.clone(),
+        env.clone(),
     );
     let catalog = connect("catalog-url", &config.catalog_url)?;
     let carts = connect("cart-url", &config.cart_url)?;
     let payments = connect("payment-url", &config.payment_url)?;
     Ok(Services {
-        catalog: Arc::new(GrpcCatalog::new(catalog, sources.clone())),
-        carts: Arc::new(GrpcCarts::new(carts, identity.clone(), sources.clone())),
+        catalog: Arc::new(GrpcCatalog::new(catalog, env.clone())),
+        carts: Arc::new(GrpcCarts::new(carts, identity.clone(), env.clone())),
         payments: Arc::new(GrpcPayments::new(payments, identity)),
     })
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use controller_svc::{Config, RunError};
-use service_kit::{Sources, run, server};
+use service_kit::{Env, run, server};
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
@@ -18,5 +18,5 @@ fn main() -> ExitCode {
 
 async fn start(config: Config, shutdown: CancellationToken) -> Result<(), RunError> {
     let listener = server::bind(config.listen).await?;
-    controller_svc::serve(config, listener, shutdown, Sources::system()).await
+    controller_svc::serve(config, listener, shutdown, Env::system()).await
 }

@@ -74,7 +74,7 @@ fn what_is_said_in_the_wrong_room_is_found() {
     for (file, code) in [
         ("cart-svc/src/domain/cart.rs", "use tokio::time::sleep;"),
         ("cart-svc/src/domain.rs", "fn f(status: tonic::Status) {}"),
-        ("cart-svc/src/domain/cart.rs", "use service_kit::Sources;"),
+        ("cart-svc/src/domain/cart.rs", "use service_kit::Env;"),
         ("cart-svc/src/domain/cart.rs", "let now = std::time::SystemTime::now();"),
         ("cart-svc/src/domain/cart.rs", "tracing::info!(\"x\");"),
         ("cart-svc/src/domain/cart.rs", "async fn f() {}"),

@@ -14,7 +14,7 @@ mod throttle;
 use std::{sync::Arc, time::Duration};
 
 use secrecy::SecretString;
-use service_kit::Sources;
+use service_kit::Env;
 
 // What a use case may fail with: the api knows it as a word of ours.
 use crate::store::IdpStore;
@@ -64,7 +64,7 @@ pub struct Idp {
     store: Arc<dyn IdpStore>,
     passwords: Passwords,
     throttle: Throttle,
-    sources: Sources,
+    env: Env,
 }
 
 impl Idp {
@@ -77,10 +77,10 @@ impl Idp {
         policy: Policy,
         store: Arc<dyn IdpStore>,
         passwords: Passwords,
-        sources: Sources,
+        env: Env,
     ) -> Result<Self, IdpError> {
-        let signer = Signer::open(store.as_ref(), &sources).await?;
-        Ok(Self { policy, signer, store, passwords, throttle: Throttle::default(), sources })
+        let signer = Signer::open(store.as_ref(), &env).await?;
+        Ok(Self { policy, signer, store, passwords, throttle: Throttle::default(), env })
     }
 
     /// The public keys as a JSON Web Key Set (RFC 7517).
@@ -91,7 +91,7 @@ impl Idp {
 
     /// Random bytes, fit for secrets.
     pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
-        self.sources.bytes()
+        self.env.bytes()
     }
 
     /// Forgets what expired more than a day ago. Until then it is kept, so that a token that is used
@@ -100,7 +100,7 @@ impl Idp {
     /// # Errors
     /// [`IdpError::Store`].
     pub async fn purge(&self) -> Result<(), IdpError> {
-        let before = self.sources.now() - Duration::from_hours(24);
+        let before = self.env.now() - Duration::from_hours(24);
         Ok(self.store.purge(before).await?)
     }
 }

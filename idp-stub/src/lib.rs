@@ -15,7 +15,7 @@ pub mod store;
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use service_kit::{
-    Sources,
+    Env,
     database::{Database, OpenError},
     error::chain,
     server::{BindError, ServeError, Server, bind},
@@ -85,7 +85,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), IdpS
     }
     let grpc = bind(config.listen).await?;
     let http = bind(config.http_listen).await?;
-    serve(config, grpc, http, shutdown, Sources::system()).await
+    serve(config, grpc, http, shutdown, Env::system()).await
 }
 
 /// Serves gRPC and HTTP until `shutdown`, then finishes what is in flight.
@@ -97,17 +97,17 @@ pub async fn serve(
     grpc_listener: TcpListener,
     http_listener: TcpListener,
     shutdown: CancellationToken,
-    sources: Sources,
+    env: Env,
 ) -> Result<(), IdpServeError> {
     if config.user_audience == config.service_audience {
         return Err(IdpServeError::SameAudience);
     }
     let database = open_database(&config).await?;
-    let idp = Arc::new(open_idp(&config, &database, &sources).await?);
+    let idp = Arc::new(open_idp(&config, &database, &env).await?);
     info!(issuer = config.issuer, "issuing tokens as {}", config.issuer);
 
     let stop = shutdown.child_token();
-    let grpc = Server::new(NAME, &config.server, sources)
+    let grpc = Server::new(NAME, &config.server, env)
         .add_service(IdpRpc::service(Arc::clone(&idp)))
         .database(&database)
         .serve(grpc_listener, stop.clone());
@@ -141,17 +141,13 @@ async fn open_database(config: &Config) -> Result<Database, IdpServeError> {
     Ok(database)
 }
 
-async fn open_idp(
-    config: &Config,
-    database: &Database,
-    sources: &Sources,
-) -> Result<Idp, IdpServeError> {
+async fn open_idp(config: &Config, database: &Database, env: &Env) -> Result<Idp, IdpServeError> {
     let store: Arc<dyn IdpStore> = store::open(database);
     let policy = config.policy();
-    let passwords = Passwords::new(sources.clone())?;
+    let passwords = Passwords::new(env.clone())?;
     let seed = read_seed(config, &policy).await?;
     seed.store(store.as_ref(), &passwords).await?;
-    Ok(Idp::new(policy, store, passwords, sources.clone()).await?)
+    Ok(Idp::new(policy, store, passwords, env.clone()).await?)
 }
 
 async fn read_seed(config: &Config, policy: &Policy) -> Result<Seed, IdpServeError> {

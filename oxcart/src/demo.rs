@@ -14,7 +14,7 @@ use oxcart_client::{
     Purchase, Shopper,
 };
 use secrecy::SecretString;
-use service_kit::Sources;
+use service_kit::Env;
 
 /// Stands for a test card that always pays, see the payment service.
 const PAYMENT_TOKEN: &str = "tok_visa";
@@ -76,7 +76,7 @@ pub struct Visit<'a> {
     /// Buy every cart there is, rather than fill another one.
     pub purchase: bool,
     /// Decides what goes into the cart and whether it is bought.
-    pub choices: Sources,
+    pub choices: Env,
 }
 
 impl Visit<'_> {

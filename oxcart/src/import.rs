@@ -11,7 +11,7 @@ use oxcart_client::{
     Token,
 };
 use secrecy::SecretString;
-use service_kit::{Sources, auth::ServiceIdentity};
+use service_kit::{Env, auth::ServiceIdentity};
 
 /// Largest file that is read: what the catalogue takes.
 const MAX_FILE_BYTES: u64 = 32 * 1024 * 1024;
@@ -89,11 +89,11 @@ impl Import<'_> {
     pub async fn file(
         self,
         path: &Path,
-        sources: Sources,
+        env: Env,
         out: &mut impl Write,
     ) -> Result<(), ImportError> {
         let csv = read(path)?;
-        let done = self.bytes(csv, sources).await.map_err(|error| explain(error, out))?;
+        let done = self.bytes(csv, env).await.map_err(|error| explain(error, out))?;
         let ImportItemsResponse { created_count, updated_count, unchanged_count } = done;
         writeln!(
             out,
@@ -102,16 +102,12 @@ impl Import<'_> {
         .map_err(ImportError::Output)
     }
 
-    async fn bytes(
-        self,
-        csv: Vec<u8>,
-        sources: Sources,
-    ) -> Result<ImportItemsResponse, ImportError> {
+    async fn bytes(self, csv: Vec<u8>, env: Env) -> Result<ImportItemsResponse, ImportError> {
         let url = self.controller_url;
         let client = Client::new(url)
             .map_err(|source| ImportError::Address { url: url.to_owned(), source })?;
         let issuer = issuer(&client, url).await?;
-        let session = session(&issuer, self.client_id, self.client_secret, sources);
+        let session = session(&issuer, self.client_id, self.client_secret, env);
         Ok(client.admin(session).import(csv, self.default_currency).await?)
     }
 }
@@ -129,13 +125,8 @@ async fn issuer(client: &Client, url: &str) -> Result<String, ImportError> {
 }
 
 /// By OpenID Connect, so that it works with the identity provider of a shop as well.
-fn session(
-    issuer: &str,
-    client_id: &str,
-    client_secret: SecretString,
-    sources: Sources,
-) -> Session {
-    let identity = ServiceIdentity::new(issuer, client_id, client_secret, sources);
+fn session(issuer: &str, client_id: &str, client_secret: SecretString, env: Env) -> Session {
+    let identity = ServiceIdentity::new(issuer, client_id, client_secret, env);
     Session::from_source(move || {
         let identity = identity.clone();
         async move {

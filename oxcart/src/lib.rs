@@ -13,7 +13,7 @@ pub mod up;
 
 use std::io::Write;
 
-use service_kit::Sources;
+use service_kit::Env;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
@@ -47,23 +47,23 @@ pub async fn run(
     shutdown: CancellationToken,
     out: &mut impl Write,
 ) -> Result<(), Error> {
-    let sources = Sources::system();
+    let env = Env::system();
     match command {
-        Command::Demo(args) => demo(args, shutdown, sources, out).await,
-        Command::Up(args) => keep_up(args, shutdown, sources, out).await,
-        Command::Import(args) => import(args, sources, out).await,
+        Command::Demo(args) => demo(args, shutdown, env, out).await,
+        Command::Up(args) => keep_up(args, shutdown, env, out).await,
+        Command::Import(args) => import(args, env, out).await,
     }
 }
 
 async fn demo(
     args: DemoArgs,
     shutdown: CancellationToken,
-    sources: Sources,
+    env: Env,
     out: &mut impl Write,
 ) -> Result<(), Error> {
-    let store = Store::start(args.data.settings(), sources.clone()).await?;
+    let store = Store::start(args.data.settings(), env.clone()).await?;
     let visited = tokio::select! {
-        visited = visit(&args, &store, sources, out) => visited,
+        visited = visit(&args, &store, env, out) => visited,
         () = shutdown.cancelled() => Ok(()),
     };
     let stopped = store.shutdown().await;
@@ -74,14 +74,14 @@ async fn demo(
 async fn visit(
     args: &DemoArgs,
     store: &Store,
-    sources: Sources,
+    env: Env,
     out: &mut impl Write,
 ) -> Result<(), Error> {
     let url = store.url(Service::Controller);
     let shopper = args.credentials().sign_in(&url).await?;
     let choices = match args.seed {
-        Some(seed) => Sources::seeded(seed, OffsetDateTime::UNIX_EPOCH),
-        None => sources,
+        Some(seed) => Env::seeded(seed, OffsetDateTime::UNIX_EPOCH),
+        None => env,
     };
     let visit = demo::Visit { user: &args.user, purchase: args.purchase, choices };
     visit.play(&shopper, out).await?;
@@ -91,10 +91,10 @@ async fn visit(
 async fn keep_up(
     args: UpArgs,
     shutdown: CancellationToken,
-    sources: Sources,
+    env: Env,
     out: &mut impl Write,
 ) -> Result<(), Error> {
-    let mut store = Store::start(args.settings(), sources).await?;
+    let mut store = Store::start(args.settings(), env).await?;
     up::welcome(out, &store)?;
     tokio::select! {
         () = shutdown.cancelled() => Ok(store.shutdown().await?),
@@ -106,13 +106,13 @@ async fn keep_up(
     }
 }
 
-async fn import(args: ImportArgs, sources: Sources, out: &mut impl Write) -> Result<(), Error> {
+async fn import(args: ImportArgs, env: Env, out: &mut impl Write) -> Result<(), Error> {
     let import = import::Import {
         controller_url: &args.controller,
         client_id: &args.client_id,
         client_secret: args.client_secret,
         default_currency: args.default_currency.as_deref().unwrap_or_default(),
     };
-    import.file(&args.file, sources, out).await?;
+    import.file(&args.file, env, out).await?;
     Ok(())
 }

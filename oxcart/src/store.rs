@@ -12,7 +12,7 @@ use std::{
     collections::BTreeMap, error::Error, fmt, future::poll_fn, io, net::SocketAddr, task::Poll,
 };
 
-use service_kit::Sources;
+use service_kit::Env;
 
 pub use self::member::until_serving;
 use self::{member::Member, wiring::Wiring};
@@ -132,8 +132,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StartError`]; what had been started is killed.
-    pub async fn start(settings: Settings, sources: Sources) -> Result<Self, StartError> {
-        let mut store = Self::prepare(settings, sources).await?;
+    pub async fn start(settings: Settings, env: Env) -> Result<Self, StartError> {
+        let mut store = Self::prepare(settings, env).await?;
         for service in Service::ALL {
             store.start_one(service).await?;
         }
@@ -144,8 +144,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StartError::Port`].
-    pub async fn prepare(settings: Settings, sources: Sources) -> Result<Self, StartError> {
-        let mut wiring = Wiring::new(settings, sources);
+    pub async fn prepare(settings: Settings, env: Env) -> Result<Self, StartError> {
+        let mut wiring = Wiring::new(settings, env);
         wiring.reserve_all().await?;
         Ok(Self { wiring, members: BTreeMap::new() })
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use oxcart_types::{DeclineReason, PaymentId};
-use service_kit::Sources;
+use service_kit::Env;
 
 use crate::{
     domain::{
@@ -53,14 +53,14 @@ pub trait Acquirer: Send + Sync {
 pub struct SimulatedAcquirer {
     store: Arc<dyn AcquirerStore>,
     delays: Delays,
-    sources: Sources,
+    env: Env,
 }
 
 impl SimulatedAcquirer {
     /// An acquirer that remembers in `store`.
     #[must_use]
-    pub fn new(store: Arc<dyn AcquirerStore>, delays: Delays, sources: Sources) -> Self {
-        Self { store, delays, sources }
+    pub fn new(store: Arc<dyn AcquirerStore>, delays: Delays, env: Env) -> Self {
+        Self { store, delays, env }
     }
 
     async fn scenario(&self, token: &PaymentToken) -> Result<Scenario, StoreError> {
@@ -76,7 +76,7 @@ impl SimulatedAcquirer {
     /// Decides about a key that is asked for the first time, as far as we have seen.
     async fn decide(&self, key: &PaymentKey, order: &Order) -> Result<AcquirerCharge, StoreError> {
         let scenario = self.scenario(&order.token).await?;
-        let now = self.sources.now();
+        let now = self.env.now();
         Ok(AcquirerCharge {
             key: key.clone(),
             amount: order.amount,
@@ -91,7 +91,7 @@ impl SimulatedAcquirer {
     }
 
     fn payment_id(&self) -> Result<PaymentId, StoreError> {
-        let id = format!("pay_{}", self.sources.uuid_v7().simple());
+        let id = format!("pay_{}", self.env.uuid_v7().simple());
         id.parse().map_err(|error| StoreError::unreadable("payment id", error))
     }
 }
@@ -99,9 +99,9 @@ impl SimulatedAcquirer {
 #[async_trait]
 impl Acquirer for SimulatedAcquirer {
     async fn tokenize(&self, card: CardNumber) -> Result<Tokenized, AcquirerError> {
-        let token = PaymentToken::mint(self.sources.bytes());
+        let token = PaymentToken::mint(self.env.bytes());
         let kept = KeptCard::from(&card);
-        self.store.keep_card(&token, &kept, self.sources.now()).await?;
+        self.store.keep_card(&token, &kept, self.env.now()).await?;
         Ok(Tokenized { token, last_four: kept.last_four })
     }
 
@@ -111,10 +111,10 @@ impl Acquirer for SimulatedAcquirer {
             // Another question for the key may come first now: the store keeps one, and says which.
             None => self.store.charge(&self.decide(key, order).await?).await?,
         };
-        Ok(charge.answer(self.sources.now()))
+        Ok(charge.answer(self.env.now()))
     }
 
     async fn refund(&self, key: &PaymentKey) -> Result<(), AcquirerError> {
-        Ok(self.store.refund_charge(key, self.sources.now()).await?)
+        Ok(self.store.refund_charge(key, self.env.now()).await?)
     }
 }

@@ -33,7 +33,7 @@ const NEVER: Duration = Duration::from_secs(30);
 pub struct PaymentApi {
     payments: Arc<Payments>,
     charge_wait: Duration,
-    sources: service_kit::Sources,
+    env: service_kit::Env,
 }
 
 impl PaymentApi {
@@ -42,9 +42,9 @@ impl PaymentApi {
     pub const fn new(
         payments: Arc<Payments>,
         charge_wait: Duration,
-        sources: service_kit::Sources,
+        env: service_kit::Env,
     ) -> Self {
-        Self { payments, charge_wait, sources }
+        Self { payments, charge_wait, env }
     }
 
     fn patience(&self) -> Duration {
@@ -61,7 +61,7 @@ impl PaymentService for PaymentApi {
         request: Request<pb::TokenizeRequest>,
     ) -> Result<Response<pb::TokenizeResponse>, Status> {
         Caller::of(&request).service("payment:tokenize")?;
-        let card = CardNumber::from_now(request.into_inner(), self.sources.now())?;
+        let card = CardNumber::from_now(request.into_inner(), self.env.now())?;
         let tokenized = self.payments.tokenize(card).await.map_err(refuse)?;
         Ok(Response::new(tokenized.into()))
     }

@@ -10,7 +10,7 @@ mod settle;
 
 use std::{sync::Arc, time::Duration};
 
-use service_kit::Sources;
+use service_kit::Env;
 
 pub use charge::Charge;
 pub use recovery::sweep_until;
@@ -67,7 +67,7 @@ pub struct Payments {
     acquirer: Arc<dyn Acquirer>,
     settler: Settler,
     script: Script,
-    sources: Sources,
+    env: Env,
 }
 
 impl Payments {
@@ -77,9 +77,9 @@ impl Payments {
         store: Arc<dyn PaymentStore>,
         acquirer: Arc<dyn Acquirer>,
         settler: Settler,
-        sources: Sources,
+        env: Env,
     ) -> Self {
-        Self { store, acquirer, settler, script: Script::default(), sources }
+        Self { store, acquirer, settler, script: Script::default(), env }
     }
 
     /// Exchanges a card for a token.
@@ -108,7 +108,7 @@ impl Payments {
     /// # Errors
     /// [`PaymentError::Store`].
     pub async fn resolve(&self, key: PaymentKey) -> Result<Payment, PaymentError> {
-        let tombstone = Payment::tombstone(key, self.sources.now());
+        let tombstone = Payment::tombstone(key, self.env.now());
         Ok(self.store.open(&tombstone).await?.payment)
     }
 
@@ -127,7 +127,7 @@ impl Payments {
     /// [`PaymentError::Acquirer`].
     pub async fn refund(&self, key: PaymentKey) -> Result<Payment, PaymentError> {
         let payment = self.get(key.clone()).await?;
-        let now = self.sources.now();
+        let now = self.env.now();
         payment.refund(now).map_err(|error| match error {
             InvalidTransition::NotCaptured | InvalidTransition::Decided => {
                 PaymentError::NotCaptured { key: key.clone() }

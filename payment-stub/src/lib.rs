@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 
 use oxcart_proto::payment::payment_service_server::PaymentServiceServer;
 use service_kit::{
-    Sources,
+    Env,
     auth::Authenticator,
     database::{Database, OpenError},
     server::{BindError, ServeError, Server},
@@ -70,22 +70,21 @@ pub async fn serve(
     config: Config,
     listener: TcpListener,
     shutdown: CancellationToken,
-    sources: Sources,
+    env: Env,
 ) -> Result<(), RunError> {
     let database = migrate(&config).await?;
     let stores = Stores::open(&database);
-    let acquirer =
-        Arc::new(SimulatedAcquirer::new(stores.acquirer, config.delays(), sources.clone()));
+    let acquirer = Arc::new(SimulatedAcquirer::new(stores.acquirer, config.delays(), env.clone()));
     let store = stores.payments;
-    let settler = Settler::new(store.clone(), acquirer.clone(), sources.clone());
+    let settler = Settler::new(store.clone(), acquirer.clone(), env.clone());
     let _stop = settler.stop_on_drop();
-    let payments = Payments::new(store.clone(), acquirer, settler.clone(), sources.clone());
-    let api = PaymentApi::new(Arc::new(payments), config.charge_wait(), sources.clone());
+    let payments = Payments::new(store.clone(), acquirer, settler.clone(), env.clone());
+    let api = PaymentApi::new(Arc::new(payments), config.charge_wait(), env.clone());
     let service =
         PaymentServiceServer::new(api).max_decoding_message_size(config.server.max_message_bytes);
 
-    let server = Server::new(NAME, &config.server, sources.clone())
-        .authenticator(Authenticator::new(&config.auth, sources))
+    let server = Server::new(NAME, &config.server, env.clone())
+        .authenticator(Authenticator::new(&config.auth, env))
         .add_service(service)
         .database(&database);
     // Callers in the server's drain still wait for outcomes, so the rest stops after it.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use payment_stub::{Config, RunError};
-use service_kit::{Sources, run, server};
+use service_kit::{Env, run, server};
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
@@ -23,5 +23,5 @@ async fn start(config: Config, shutdown: CancellationToken) -> Result<(), RunErr
         return Ok(());
     }
     let listener = server::bind(config.listen).await?;
-    payment_stub::serve(config, listener, shutdown, Sources::system()).await
+    payment_stub::serve(config, listener, shutdown, Env::system()).await
 }

@@ -15,7 +15,7 @@ use oxcart_proto::{
 };
 use payment_stub::{Config, RunError, domain::scenario};
 use prost_types::Timestamp;
-use service_kit::{Reason, Sources, error, testing::TestIssuer};
+use service_kit::{Env, Reason, error, testing::TestIssuer};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -49,7 +49,7 @@ impl Service {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
-        let serve = payment_stub::serve(config, listener, shutdown.clone(), Sources::system());
+        let serve = payment_stub::serve(config, listener, shutdown.clone(), Env::system());
         let task = tokio::spawn(serve);
         let channel = Channel::from_shared(address).unwrap().connect().await.unwrap();
         let client = PaymentServiceClient::new(channel);

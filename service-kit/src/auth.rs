@@ -23,8 +23,8 @@ use tonic::{
 };
 
 use crate::{
+    env::Env,
     error::{Reason, unavailable},
-    source::Sources,
 };
 use caller::{Service, SignIn, User};
 use issuer::Issuer;
@@ -87,10 +87,10 @@ pub struct Authenticator {
 impl Authenticator {
     /// Trusts the issuer that `args` name. Its keys are fetched when the first token comes.
     #[must_use]
-    pub fn new(args: &AuthArgs, sources: Sources) -> Self {
+    pub fn new(args: &AuthArgs, env: Env) -> Self {
         install_crypto();
-        let keys = Keys::new(Issuer::new(&args.issuer), sources.clone());
-        let verifier = Arc::new(Verifier::new(args, keys, sources));
+        let keys = Keys::new(Issuer::new(&args.issuer), env.clone());
+        let verifier = Arc::new(Verifier::new(args, keys, env));
         let sign_in = SignIn { issuer: args.issuer.clone(), address: args.sign_in.clone() };
         Self { verifier, sign_in: Arc::new(sign_in) }
     }

@@ -37,9 +37,9 @@ use tower::Service;
 use self::{balance::Balancer, resolve::Resolver};
 use crate::{
     deadline,
+    env::Env,
     error::{Reason, Refusal, is_transient, retry_delay},
     metrics::rpc::Call,
-    source::Sources,
     telemetry::calls::Made,
 };
 
@@ -180,7 +180,7 @@ fn too_late() -> Status {
 /// # Errors
 /// The status of the last try.
 pub async fn retry<T>(
-    sources: &Sources,
+    env: &Env,
     mut call: impl AsyncFnMut() -> Result<T, Status>,
 ) -> Result<T, Status> {
     for longest_pause_ms in PAUSES_MS {
@@ -189,7 +189,7 @@ pub async fn retry<T>(
             Err(status) => status,
         };
         let asked = retry_delay(&status).unwrap_or_default();
-        let jittered = sources.jitter(Duration::from_millis(longest_pause_ms), 0.25, 1.0);
+        let jittered = env.jitter(Duration::from_millis(longest_pause_ms), 0.25, 1.0);
         let pause = jittered.max(asked);
         let is_too_long = deadline::remaining().is_some_and(|left| left <= pause + MARGIN);
         if !is_transient(&status) || asked > LONGEST_RETRY_DELAY || is_too_long {

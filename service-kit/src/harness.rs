@@ -17,8 +17,8 @@ use tower::{Service, service_fn};
 
 use crate::{
     channel::{self, Outbound},
+    env::Env,
     server::{ServeError, Server, ServerArgs},
-    source::Sources,
 };
 
 /// Waiting for anything ends here.
@@ -161,7 +161,7 @@ pub(crate) async fn serve_echo(echo: Echo) -> Running {
 }
 
 pub(crate) fn server_with(args: &ServerArgs, echo: Echo) -> Server {
-    Server::new("echo", args, Sources::system()).add_service(echo)
+    Server::new("echo", args, Env::system()).add_service(echo)
 }
 
 impl Running {

@@ -6,6 +6,7 @@ pub mod auth;
 pub mod channel;
 pub mod database;
 pub mod deadline;
+pub mod env;
 pub mod error;
 #[cfg(test)]
 mod harness;
@@ -15,12 +16,11 @@ pub mod page;
 pub mod run;
 pub mod secret;
 pub mod server;
-pub mod source;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod version;
 
+pub use env::Env;
 pub use error::Reason;
-pub use source::Sources;
 pub use version::version;

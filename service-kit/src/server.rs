@@ -28,7 +28,7 @@ use tonic::{
 use tonic_health::pb::health_server::{Health as HealthService, HealthServer};
 use tower::Service;
 
-use crate::{auth::Authenticator, database::Database, metrics::database::watch, source::Sources};
+use crate::{auth::Authenticator, database::Database, env::Env, metrics::database::watch};
 use greeting::Greeted;
 use health::{Check, Health};
 use layers::{Completion, Places, Shutdown};
@@ -46,7 +46,7 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Server {
     name: &'static str,
     args: ServerArgs,
-    sources: Sources,
+    env: Env,
     authenticator: Option<Authenticator>,
     check: Check,
     database: Option<Database>,
@@ -67,11 +67,11 @@ pub enum ServeError {
 
 impl Server {
     /// A server of the process `name`, ready as soon as it serves.
-    pub fn new(name: &'static str, args: &ServerArgs, sources: Sources) -> Self {
+    pub fn new(name: &'static str, args: &ServerArgs, env: Env) -> Self {
         Self {
             name,
             args: args.clone(),
-            sources,
+            env,
             authenticator: None,
             check: Arc::new(|| Box::pin(async { true })),
             database: None,
@@ -180,7 +180,7 @@ impl Server {
         health: HealthServer<H>,
     ) -> Result<Routes, ServeError> {
         let (v1, v1alpha) = (self.reflection().build_v1(), self.reflection().build_v1alpha());
-        let places = Places::new(self.name, &self.args, self.sources);
+        let places = Places::new(self.name, &self.args, self.env);
         let router = self
             .routes
             .into_axum_router()

@@ -36,10 +36,10 @@ use tracing_subscriber::{
 };
 
 use crate::{
+    env::Env,
     error::chain,
     metrics::{self, Readers, scrape},
     server::BindError,
-    source::Sources,
 };
 
 /// What is logged and how, and where traces and metrics go.
@@ -175,7 +175,7 @@ fn log_panic(info: &panic::PanicHookInfo<'_>) {
 
 /// Who it is that sends traces and metrics.
 fn resource(name: &'static str) -> Resource {
-    let instance = Sources::system().uuid_v7().to_string();
+    let instance = Env::system().uuid_v7().to_string();
     Resource::builder()
         .with_service_name(name)
         .with_attribute(KeyValue::new("service.version", crate::version()))

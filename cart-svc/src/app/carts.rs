@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oxcart_types::{CartFilter, CartId, Note, Quantity, Sku, UserId, Version};
-use service_kit::Sources;
+use service_kit::Env;
 use time::OffsetDateTime;
 
 use super::{Error, TRIES, saved};
@@ -17,14 +17,14 @@ use crate::{
 pub struct Carts {
     store: Arc<dyn CartStore>,
     limits: Limits,
-    sources: Sources,
+    env: Env,
 }
 
 impl Carts {
     /// Keeps carts in `store`, within `limits`.
     #[must_use]
-    pub fn new(store: Arc<dyn CartStore>, limits: Limits, sources: Sources) -> Self {
-        Self { store, limits, sources }
+    pub fn new(store: Arc<dyn CartStore>, limits: Limits, env: Env) -> Self {
+        Self { store, limits, env }
     }
 
     /// What a user may keep.
@@ -44,10 +44,10 @@ impl Carts {
         lines: Lines,
         note: Note,
     ) -> Result<Cart, Error> {
-        let id = id.unwrap_or_else(|| self.sources.uuid_v7().into());
+        let id = id.unwrap_or_else(|| self.env.uuid_v7().into());
         let limit = self.limits.max_carts;
         for _ in 0..TRIES {
-            let now = self.sources.now();
+            let now = self.env.now();
             let cart = Cart::create(owner.clone(), id, lines.clone(), note.clone(), now);
             match self.store.insert_cart(&cart, limit).await? {
                 Inserted::New => return Ok(cart),
@@ -143,7 +143,7 @@ impl Carts {
             let cart = self.get(owner, id).await?;
             cart.check_open(expected_version)?;
             let done = self.store.delete_cart(owner, id, cart.version).await;
-            if saved(done, attempt, &self.sources).await? {
+            if saved(done, attempt, &self.env).await? {
                 return Ok(());
             }
         }
@@ -160,12 +160,12 @@ impl Carts {
     ) -> Result<Cart, Error> {
         for attempt in 0..TRIES {
             let cart = self.get(owner, id).await?;
-            let next = decide(&cart, self.sources.now())?;
+            let next = decide(&cart, self.env.now())?;
             if next == cart {
                 return Ok(cart);
             }
             let done = self.store.save_contents(&next, cart.version).await;
-            if saved(done, attempt, &self.sources).await? {
+            if saved(done, attempt, &self.env).await? {
                 return Ok(next);
             }
         }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use oxcart_types::{CheckoutFailure, CheckoutId, CheckoutState, Money, PaymentId, UserId};
-use service_kit::Sources;
+use service_kit::Env;
 use tracing::{debug, error, info};
 
 use super::{Error, TRIES, metrics, saved};
@@ -36,14 +36,14 @@ impl Default for Timing {
 pub struct Checkouts {
     store: Arc<dyn CartStore>,
     timing: Timing,
-    sources: Sources,
+    env: Env,
 }
 
 impl Checkouts {
     /// Keeps checkouts in `store`.
     #[must_use]
-    pub fn new(store: Arc<dyn CartStore>, timing: Timing, sources: Sources) -> Self {
-        Self { store, timing, sources }
+    pub fn new(store: Arc<dyn CartStore>, timing: Timing, env: Env) -> Self {
+        Self { store, timing, env }
     }
 
     /// Marks a cart purchased: freezes it for a checkout, or answers with the one that the request
@@ -64,7 +64,7 @@ impl Checkouts {
             };
             let lease = self.timing.first_lease;
             let done = self.store.mark(&marked, command.expected_version, lease).await;
-            if saved(done, attempt, &self.sources).await? {
+            if saved(done, attempt, &self.env).await? {
                 let id = marked.checkout.id;
                 info!(checkout.id = %id, cart.id = %command.cart, "checkout {id} marked its cart");
                 // Read back for what is left of the charge window by the database's clock.
@@ -85,7 +85,7 @@ impl Checkouts {
         payment: &PaymentId,
         amount: Money,
     ) -> Result<Checkout, Error> {
-        let now = self.sources.now();
+        let now = self.env.now();
         let outcome =
             |cart: Option<&Cart>, checkout: &Checkout| checkout.confirm(cart, payment, amount, now);
         self.decide(owner, id, "confirm", outcome).await
@@ -101,7 +101,7 @@ impl Checkouts {
         id: CheckoutId,
         failure: CheckoutFailure,
     ) -> Result<Checkout, Error> {
-        let now = self.sources.now();
+        let now = self.env.now();
         let outcome =
             |cart: Option<&Cart>, checkout: &Checkout| checkout.unmark(cart, failure, now);
         self.decide(owner, id, "unmark", outcome).await
@@ -123,7 +123,7 @@ impl Checkouts {
     pub async fn lease_overdue(&self, worker: &str, limit: u32) -> Result<Vec<Checkout>, Error> {
         let overdue = self.store.overdue(i64::from(limit * CANDIDATES_EACH)).await?;
         let mut candidates: Vec<_> = overdue.iter().enumerate().collect();
-        shuffle(&mut candidates, &self.sources);
+        shuffle(&mut candidates, &self.env);
         let mut leased = Vec::new();
         for (place, candidate) in candidates {
             if leased.len() >= limit as usize {
@@ -152,8 +152,8 @@ impl Checkouts {
     async fn decide_mark(&self, owner: &UserId, command: &MarkCommand) -> Result<Marked, Error> {
         let cart = self.store.cart(owner, command.cart).await?;
         let cart = cart.ok_or(Error::CartNotFound { cart: command.cart })?;
-        let id = self.sources.uuid_v7().into();
-        let (window, now) = (self.timing.charge_window, self.sources.now());
+        let id = self.env.uuid_v7().into();
+        let (window, now) = (self.timing.charge_window, self.env.now());
         Ok(Checkout::mark(&cart, command, id, window, now)?)
     }
 
@@ -182,7 +182,7 @@ impl Checkouts {
                 }
             };
             let done = self.store.decide(&decided).await;
-            if saved(done, attempt, &self.sources).await? {
+            if saved(done, attempt, &self.env).await? {
                 let state = decided.checkout.state.as_str();
                 info!(checkout.id = %id, checkout.state = state, "checkout {id} is {state}");
                 return Ok(decided.checkout);
@@ -219,7 +219,7 @@ impl Checkouts {
     }
 
     async fn try_lease(&self, overdue: &Overdue) -> Result<Checkout, Error> {
-        let wait = self.sources.jitter(backoff(overdue.attempts.saturating_add(1)), 0.75, 1.25);
+        let wait = self.env.jitter(backoff(overdue.attempts.saturating_add(1)), 0.75, 1.25);
         self.store.lease(overdue, wait).await?;
         self.get(&overdue.owner, &CheckoutName::Id(overdue.checkout)).await
     }
@@ -233,9 +233,9 @@ fn alarm(checkout: &Checkout, asked: &'static str, contradiction: &Contradiction
 }
 
 /// Fisher and Yates.
-fn shuffle<T>(items: &mut [T], sources: &Sources) {
+fn shuffle<T>(items: &mut [T], env: &Env) {
     for last in (1..items.len()).rev() {
-        let other = usize::try_from(sources.below(last as u64 + 1)).unwrap_or(last);
+        let other = usize::try_from(env.below(last as u64 + 1)).unwrap_or(last);
         items.swap(last, other);
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use oxcart_types::{CartFilter, CartId, CheckoutId, CheckoutState, UserId, Version};
-use service_kit::Sources;
+use service_kit::Env;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ use crate::domain::{Cart, Checkout, CheckoutEvent, Decided, Hold, Marked};
 /// Keeps carts in memory.
 pub struct MemoryStore {
     tables: Mutex<Tables>,
-    sources: Sources,
+    env: Env,
 }
 
 #[derive(Default)]
@@ -36,10 +36,10 @@ struct Record {
 }
 
 impl MemoryStore {
-    /// An empty store that uses the clock of `sources` for leases.
+    /// An empty store that uses the clock of `env` for leases.
     #[must_use]
-    pub fn new(sources: Sources) -> Self {
-        Self { tables: Mutex::default(), sources }
+    pub fn new(env: Env) -> Self {
+        Self { tables: Mutex::default(), env }
     }
 
     /// Nothing in here panics half way through a change, so a poisoned lock still guards whole data.
@@ -169,7 +169,7 @@ impl CartStore for MemoryStore {
         owner: &UserId,
         name: &CheckoutName,
     ) -> Result<Option<Checkout>, StoreError> {
-        let now = self.sources.now();
+        let now = self.env.now();
         Ok(self.tables().find(owner, name).map(|record| record.read(now)))
     }
 
@@ -180,7 +180,7 @@ impl CartStore for MemoryStore {
         lease: Duration,
     ) -> Result<(), StoreError> {
         let Marked { cart, checkout, event } = marked;
-        let now = self.sources.now();
+        let now = self.env.now();
         let mut tables = self.tables();
         let request = CheckoutName::Request(checkout.request.clone());
         if tables.find(&checkout.owner, &request).is_some() {
@@ -214,7 +214,7 @@ impl CartStore for MemoryStore {
     }
 
     async fn overdue(&self, limit: i64) -> Result<Vec<Overdue>, StoreError> {
-        let now = self.sources.now();
+        let now = self.env.now();
         let tables = self.tables();
         let is_overdue = |record: &&Record| {
             record.checkout.state == CheckoutState::Pending && record.lease_until < now
@@ -231,7 +231,7 @@ impl CartStore for MemoryStore {
     }
 
     async fn lease(&self, overdue: &Overdue, lease: Duration) -> Result<(), StoreError> {
-        let now = self.sources.now();
+        let now = self.env.now();
         let mut tables = self.tables();
         let record = tables.pending(&overdue.owner, overdue.checkout)?;
         if record.lease_epoch != overdue.lease_epoch {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use oxcart_types::{CartFilter, CartId, CheckoutId, UserId, Version};
 use service_kit::{
-    Sources,
+    Env,
     database::{Sqlite, micros},
 };
 use sqlx::{Sqlite as Engine, SqliteConnection, Transaction, pool::PoolConnection};
@@ -48,14 +48,14 @@ const LEASE: &str = "update checkout set lease_epoch = lease_epoch + 1, attempts
 /// Keeps carts in a SQLite file.
 pub struct SqliteStore {
     database: Sqlite,
-    sources: Sources,
+    env: Env,
 }
 
 impl SqliteStore {
-    /// Uses a migrated database, and the clock of `sources` for leases.
+    /// Uses a migrated database, and the clock of `env` for leases.
     #[must_use]
-    pub const fn new(database: Sqlite, sources: Sources) -> Self {
-        Self { database, sources }
+    pub const fn new(database: Sqlite, env: Env) -> Self {
+        Self { database, env }
     }
 
     async fn read(&self) -> Result<PoolConnection<Engine>, StoreError> {
@@ -68,7 +68,7 @@ impl SqliteStore {
     }
 
     fn now_micros(&self) -> i64 {
-        micros(self.sources.now())
+        micros(self.env.now())
     }
 
     async fn insert_checkout(

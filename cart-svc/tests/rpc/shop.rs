@@ -15,7 +15,7 @@ use oxcart_proto::{
     common::{CartFilter, CheckoutFailure, Line, Money, PricedLine},
 };
 use service_kit::{
-    Reason, Sources,
+    Env, Reason,
     channel::{self, Outbound},
     database::Database,
     error,
@@ -82,7 +82,7 @@ impl Shop {
         let mut config = Config::parse_from(fixed.iter().chain(flags));
         config.auth = issuer.args();
         let shutdown = CancellationToken::new();
-        let served = cart_svc::serve(config, listener, shutdown.clone(), Sources::system());
+        let served = cart_svc::serve(config, listener, shutdown.clone(), Env::system());
         tokio::spawn(served);
         Self::at(&url, issuer, shutdown)
     }
@@ -92,11 +92,11 @@ impl Shop {
         let issuer = TestIssuer::start().await;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let (config, sources) = (Config::parse_from(["cart-svc"]), Sources::system());
+        let (config, env) = (Config::parse_from(["cart-svc"]), Env::system());
         database.migrate(&MIGRATIONS).await.unwrap();
-        let store = store::open(database, sources.clone());
-        let (carts, checkouts) = cart_svc::services(&config, store, &sources);
-        let server = Server::new("cart", &config.server, sources.clone())
+        let store = store::open(database, env.clone());
+        let (carts, checkouts) = cart_svc::services(&config, store, &env);
+        let server = Server::new("cart", &config.server, env.clone())
             .authenticator(issuer.authenticator())
             .add_service(carts)
             .add_service(checkouts);

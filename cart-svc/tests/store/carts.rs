@@ -7,7 +7,7 @@ use cart_svc::{
     domain::{Hold, Limits, Refused},
 };
 use oxcart_types::{CartFilter, CartId, Note, Sku};
-use service_kit::Sources;
+use service_kit::Env;
 use time::macros::datetime;
 use uuid::Uuid;
 
@@ -27,7 +27,7 @@ pub async fn a_cart_is_found_as_it_was_saved(shop: Shop) {
 }
 
 pub async fn creating_a_cart_again_makes_no_second_one(shop: Shop) {
-    let id = Some(CartId::from(shop.sources.uuid_v7()));
+    let id = Some(CartId::from(shop.env.uuid_v7()));
     let create = |raw| shop.carts.create(shop.alice.clone(), id, lines(raw), Note::default());
     let cart = create(&[("A", 1)]).await.unwrap();
     assert_eq!(create(&[("A", 1)]).await.unwrap(), cart);
@@ -200,8 +200,8 @@ pub async fn pages_show_every_cart_once_and_the_youngest_first(shop: Shop) {
 }
 
 pub async fn carts_of_one_moment_are_ordered_by_id(shop: Shop) {
-    let sources = Sources::seeded(1, datetime!(2026-11-23 12:00 UTC));
-    let carts = Carts::new(shop.store.clone(), Limits::default(), sources);
+    let env = Env::seeded(1, datetime!(2026-11-23 12:00 UTC));
+    let carts = Carts::new(shop.store.clone(), Limits::default(), env);
     for number in [3, 1, 5, 2, 4] {
         let id = Some(CartId::from(Uuid::from_u128(number)));
         carts.create(shop.alice.clone(), id, lines(&[]), Note::default()).await.unwrap();

@@ -8,7 +8,7 @@ use cart_svc::{
     store::{self, CartStore, MIGRATIONS},
 };
 use oxcart_types::{Fingerprint, Line, Money, Note, PricedLine, Quote, UserId};
-use service_kit::{Sources, database::Database, testing};
+use service_kit::{Env, database::Database, testing};
 use tempfile::TempDir;
 
 /// The service, and who uses it.
@@ -16,7 +16,7 @@ pub struct Shop {
     pub store: Arc<dyn CartStore>,
     pub carts: Carts,
     pub checkouts: Checkouts,
-    pub sources: Sources,
+    pub env: Env,
     pub alice: UserId,
     _folder: Option<TempDir>,
 }
@@ -38,21 +38,21 @@ impl Shop {
     /// On a database that is opened already.
     pub async fn on(database: Database, folder: Option<TempDir>) -> Self {
         database.migrate(&MIGRATIONS).await.unwrap();
-        let sources = Sources::system();
-        let store = store::open(&database, sources.clone());
-        let carts = Carts::new(Arc::clone(&store), Limits::default(), sources.clone());
-        let checkouts = Checkouts::new(Arc::clone(&store), Timing::default(), sources.clone());
-        Self { store, carts, checkouts, sources, alice: user("alice"), _folder: folder }
+        let env = Env::system();
+        let store = store::open(&database, env.clone());
+        let carts = Carts::new(Arc::clone(&store), Limits::default(), env.clone());
+        let checkouts = Checkouts::new(Arc::clone(&store), Timing::default(), env.clone());
+        Self { store, carts, checkouts, env, alice: user("alice"), _folder: folder }
     }
 
     /// The same carts, with other limits.
     pub fn carts_within(&self, limits: Limits) -> Carts {
-        Carts::new(Arc::clone(&self.store), limits, self.sources.clone())
+        Carts::new(Arc::clone(&self.store), limits, self.env.clone())
     }
 
     /// The same checkouts, with other times.
     pub fn checkouts_in(&self, timing: Timing) -> Checkouts {
-        Checkouts::new(Arc::clone(&self.store), timing, self.sources.clone())
+        Checkouts::new(Arc::clone(&self.store), timing, self.env.clone())
     }
 
     /// A new cart of Alice's.

@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use service_kit::{Sources, deadline, error::chain};
+use service_kit::{Env, deadline, error::chain};
 use time::OffsetDateTime;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -44,7 +44,7 @@ pub struct Recovery {
     driver: Driver,
     settings: RecoverySettings,
     worker: String,
-    sources: Sources,
+    env: Env,
 }
 
 impl Recovery {
@@ -54,10 +54,10 @@ impl Recovery {
         carts: Arc<dyn CartClient>,
         driver: Driver,
         settings: RecoverySettings,
-        sources: Sources,
+        env: Env,
     ) -> Self {
-        let worker = format!("controller-{}", sources.uuid_v7());
-        Self { carts, driver, settings, worker, sources }
+        let worker = format!("controller-{}", env.uuid_v7());
+        Self { carts, driver, settings, worker, env }
     }
 
     /// Works until `shutdown`. A round that has begun is finished; dropping it is as safe, the lease
@@ -69,7 +69,7 @@ impl Recovery {
             if leased >= self.settings.batch as usize {
                 continue;
             }
-            let pause = self.sources.jitter(self.settings.interval, 0.5, 1.5);
+            let pause = self.env.jitter(self.settings.interval, 0.5, 1.5);
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = shutdown.cancelled() => {}
@@ -100,7 +100,7 @@ impl Recovery {
     }
 
     fn count(&self, leased: &[Checkout]) {
-        let now = self.sources.now();
+        let now = self.env.now();
         let ages = leased.iter().map(|checkout| (now - checkout.created_at).as_seconds_f64());
         for checkout in leased {
             let attempts = u32::try_from(checkout.attempts).unwrap_or(u32::MAX);
@@ -124,7 +124,7 @@ impl Recovery {
     fn watch_over(&self, checkout: &Checkout) {
         let id = checkout.id;
         info!(checkout.id = %id, attempt = checkout.attempts, "checkout {id} is overdue, finishing it");
-        if is_alarming(checkout, self.sources.now()) {
+        if is_alarming(checkout, self.env.now()) {
             metrics::ALARMS.add(1, ["stuck"]);
             error!(
                 alarm = "stuck",

@@ -17,7 +17,7 @@ use oxcart_proto::{
 use oxcart_types::{
     CartFilter, CartId, CheckoutFailure, CheckoutId, Line, Note, Sku, UserId, Version,
 };
-use service_kit::{Sources, auth::ServiceIdentity, channel::Outbound};
+use service_kit::{Env, auth::ServiceIdentity, channel::Outbound};
 use tonic::{Request, Status};
 
 use super::{
@@ -38,16 +38,16 @@ pub struct GrpcCarts {
     client: CartServiceClient<Outbound>,
     checkouts: CheckoutServiceClient<Outbound>,
     identity: ServiceIdentity,
-    sources: Sources,
+    env: Env,
 }
 
 impl GrpcCarts {
     /// Calls the cart service behind `channel`, as `identity` where no user is concerned.
     #[must_use]
-    pub fn new(channel: Outbound, identity: ServiceIdentity, sources: Sources) -> Self {
+    pub fn new(channel: Outbound, identity: ServiceIdentity, env: Env) -> Self {
         let client = CartServiceClient::new(channel.clone());
         let client = client.max_decoding_message_size(MAX_ANSWER_BYTES);
-        Self { client, checkouts: CheckoutServiceClient::new(channel), identity, sources }
+        Self { client, checkouts: CheckoutServiceClient::new(channel), identity, env }
     }
 
     fn client(&self) -> CartServiceClient<Outbound> {
@@ -62,7 +62,7 @@ impl GrpcCarts {
     where
         F: Future<Output = Result<T, Status>> + Send,
     {
-        retry(&self.sources, call).await.map_err(failed)
+        retry(&self.env, call).await.map_err(failed)
     }
 
     /// Tries once if the caller names a version: after a lost answer, a second try would meet the
@@ -250,7 +250,7 @@ impl CartClient for GrpcCarts {
                 client.mark_purchased(request).await
             }
         };
-        let done = retry(&self.sources, call).await.map_err(own_failed)?;
+        let done = retry(&self.env, call).await.map_err(own_failed)?;
         checkout(done.into_inner().checkout)
     }
 

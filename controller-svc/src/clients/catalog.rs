@@ -9,7 +9,7 @@ use oxcart_proto::catalog::{
     catalog_service_client::CatalogServiceClient,
 };
 use oxcart_types::{Item, Sku};
-use service_kit::{Sources, channel::Outbound};
+use service_kit::{Env, channel::Outbound};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status};
@@ -31,15 +31,15 @@ const CHUNKS_AHEAD: usize = 4;
 #[derive(Clone)]
 pub struct GrpcCatalog {
     client: CatalogServiceClient<Outbound>,
-    sources: Sources,
+    env: Env,
 }
 
 impl GrpcCatalog {
     /// Calls the catalogue behind `channel`.
     #[must_use]
-    pub fn new(channel: Outbound, sources: Sources) -> Self {
+    pub fn new(channel: Outbound, env: Env) -> Self {
         let client = CatalogServiceClient::new(channel);
-        Self { client: client.max_decoding_message_size(MAX_ANSWER_BYTES), sources }
+        Self { client: client.max_decoding_message_size(MAX_ANSWER_BYTES), env }
     }
 }
 
@@ -75,7 +75,7 @@ impl CatalogClient for GrpcCatalog {
             let (mut client, message) = (self.client.clone(), message.clone());
             async move { client.get_descriptions(message).await }
         };
-        let found = retry(&self.sources, call).await.map_err(failed)?.into_inner();
+        let found = retry(&self.env, call).await.map_err(failed)?.into_inner();
         let items = found.items.iter().map(item_from_wire);
         items.collect::<Result<Items, _>>().map_err(broken)
     }
@@ -86,7 +86,7 @@ impl CatalogClient for GrpcCatalog {
             let (mut client, message) = (self.client.clone(), message.clone());
             async move { client.list_items(message).await }
         };
-        let found = retry(&self.sources, call).await.map_err(failed)?.into_inner();
+        let found = retry(&self.env, call).await.map_err(failed)?.into_inner();
         paged(&found.items, found.next_page_token)
     }
 
@@ -100,7 +100,7 @@ impl CatalogClient for GrpcCatalog {
             let (mut client, message) = (self.client.clone(), message.clone());
             async move { client.search_items(message).await }
         };
-        let found = retry(&self.sources, call).await.map_err(failed)?.into_inner();
+        let found = retry(&self.env, call).await.map_err(failed)?.into_inner();
         paged(&found.items, found.next_page_token)
     }
 

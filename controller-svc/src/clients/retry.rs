@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use service_kit::{Sources, deadline, error};
+use service_kit::{Env, deadline, error};
 use tonic::Status;
 
 const TRIES: u32 = 3;
@@ -14,7 +14,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Tries an idempotent call up to 3 times: when the service or a transport says that it may help,
 /// and the current call's deadline leaves time for it.
-pub async fn retry<T, F>(sources: &Sources, mut call: impl FnMut() -> F + Send) -> Result<T, Status>
+pub async fn retry<T, F>(env: &Env, mut call: impl FnMut() -> F + Send) -> Result<T, Status>
 where
     F: Future<Output = Result<T, Status>> + Send,
 {
@@ -24,8 +24,7 @@ where
             Err(status) if error::is_transient(&status) => status,
             done => return done,
         };
-        let wait =
-            error::retry_delay(&status).unwrap_or_default().max(sources.jitter(pause, 0.0, 1.0));
+        let wait = error::retry_delay(&status).unwrap_or_default().max(env.jitter(pause, 0.0, 1.0));
         if deadline::remaining().is_some_and(|left| left <= wait) {
             return Err(status);
         }
@@ -43,14 +42,14 @@ mod tests {
     use super::*;
 
     async fn tries(reason: Reason, retry_after: Duration, left: Duration) -> u32 {
-        let sources = Sources::seeded(1, OffsetDateTime::UNIX_EPOCH);
+        let env = Env::seeded(1, OffsetDateTime::UNIX_EPOCH);
         let mut tries = 0;
         let call = || {
             tries += 1;
             let refusal = Refusal::new(reason, "no").retry_after(retry_after);
             async move { Err::<(), Status>(refusal.into()) }
         };
-        deadline::within(left, retry(&sources, call)).await.unwrap_err();
+        deadline::within(left, retry(&env, call)).await.unwrap_err();
         tries
     }
 

@@ -14,7 +14,7 @@ use oxcart_proto::{
     },
 };
 use service_kit::{
-    Reason, Sources,
+    Env, Reason,
     error::{bad_fields, detail, info, retry_delay},
     testing::TestIssuer,
 };
@@ -56,7 +56,7 @@ impl Store {
             config,
             listener,
             shutdown.clone(),
-            Sources::system(),
+            Env::system(),
         );
         let served = tokio::spawn(async move { serve.await.unwrap() });
         let client = ControllerServiceClient::connect(format!("http://{address}")).await.unwrap();

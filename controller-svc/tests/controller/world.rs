@@ -12,7 +12,7 @@ use controller_svc::{
     domain::{cart::Cart, checkout::Checkout},
 };
 use oxcart_types::{CartId, CartState, CheckoutState, Item, Line, Money, Note, Price, Sku};
-use service_kit::Sources;
+use service_kit::Env;
 use time::OffsetDateTime;
 
 use super::services::Fakes;
@@ -90,13 +90,13 @@ impl World {
     }
 
     pub fn controller(&self, seed: u64, pace: Pace) -> Controller {
-        let sources = Sources::seeded(seed, OffsetDateTime::UNIX_EPOCH);
-        let app = App::new(&self.services(), pace, &sources);
+        let env = Env::seeded(seed, OffsetDateTime::UNIX_EPOCH);
+        let app = App::new(&self.services(), pace, &env);
         let call_limit = Duration::from_millis(50);
         let settings =
             RecoverySettings { interval: Duration::from_millis(5), batch: 4, call_limit };
         let driver = app.checkouts.driver().clone();
-        let recovery = Recovery::new(Arc::new(self.fakes.clone()), driver, settings, sources);
+        let recovery = Recovery::new(Arc::new(self.fakes.clone()), driver, settings, env);
         Controller { app, recovery }
     }
 

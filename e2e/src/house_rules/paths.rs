@@ -13,16 +13,17 @@ pub(super) fn names(code: &str, word: &str) -> bool {
 /// The first names behind `crate::` in `code`, wherever it is said, also inside `use crate::{…}`,
 /// and behind the `super::`s that lead from a module `depth` levels below the crate's root to it.
 pub(super) fn rooms(code: &str, depth: usize) -> Vec<String> {
-    let mut found = after_each(code, "crate::");
+    let mut found = first_names_after(code, "crate::");
     if depth > 0 {
-        found.extend(after_each(code, &"super::".repeat(depth)));
+        found.extend(first_names_after(code, &"super::".repeat(depth)));
     }
     found.sort();
     found.dedup();
     found
 }
 
-fn after_each(code: &str, prefix: &str) -> Vec<String> {
+/// The first names behind each `prefix` in `code`, also inside of a group.
+pub(super) fn first_names_after(code: &str, prefix: &str) -> Vec<String> {
     let starts = code.match_indices(prefix).filter(|(at, _)| {
         // `super::super::` is not the `super::` of a shorter way, nor is `mycrate::` `crate::`.
         let before = code[..*at].chars().next_back();

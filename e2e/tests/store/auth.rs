@@ -6,7 +6,7 @@ use oxcart::{Databases, Service, Settings, Store};
 use oxcart_client::Client;
 use oxcart_proto::{common::CheckoutState, controller::CreateCartRequest};
 use secrecy::ExposeSecret as _;
-use service_kit::{Reason, Sources, error, testing::TestIssuer};
+use service_kit::{Env, Reason, error, testing::TestIssuer};
 use tonic::{Code, Status, transport::Channel};
 
 use crate::{
@@ -81,14 +81,14 @@ fn renamed(token: &str) -> String {
 
 #[tokio::test]
 async fn a_token_that_was_good_is_refused_once_it_has_expired() {
-    let sources = Sources::seeded(1, Sources::system().now());
-    let store = Store::start(Settings::new(Databases::Memory), sources.clone()).await.unwrap();
+    let env = Env::seeded(1, Env::system().now());
+    let store = Store::start(Settings::new(Databases::Memory), env.clone()).await.unwrap();
     let url = store.url(Service::Controller);
     let alice = Client::new(&url).unwrap().sign_in("alice", "alice-password").await.unwrap();
     let token = alice.session().token().await.unwrap();
     let mut controller = alice.controller().await.unwrap();
     controller.create_cart(CreateCartRequest::default()).await.unwrap();
-    sources.advance(Duration::from_mins(16));
+    env.advance(Duration::from_mins(16));
     let channel = Channel::from_shared(url).unwrap().connect().await.unwrap();
     let header = format!("Bearer {}", token.expose_secret());
     for (name, outcome) in Calls::new(channel, Some(&header)).all(NOBODYS, NOBODYS).await {

@@ -15,7 +15,7 @@ use oxcart_proto::{
     controller::{CreateCartRequest, GetCartRequest, SetItemRequest},
     payment::{GetPaymentRequest, PaymentState, payment_service_client::PaymentServiceClient},
 };
-use service_kit::{Reason, Sources, auth::ServiceIdentity, error};
+use service_kit::{Env, Reason, auth::ServiceIdentity, error};
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
@@ -209,7 +209,7 @@ impl Deployment {
 
     async fn payment_state(&self, key: &str) -> Option<PaymentState> {
         let secret = "admin-secret".into();
-        let identity = ServiceIdentity::new(&self.issuer, "admin", secret, Sources::system());
+        let identity = ServiceIdentity::new(&self.issuer, "admin", secret, Env::system());
         let bearer = identity.bearer().await.unwrap();
         let url = self.url("payment-stub");
         let channel = Channel::from_shared(url).unwrap().connect().await.unwrap();

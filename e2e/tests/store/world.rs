@@ -13,7 +13,7 @@ use oxcart_proto::{
     },
 };
 use secrecy::SecretString;
-use service_kit::{Reason, Sources, error, testing};
+use service_kit::{Env, Reason, error, testing};
 use tempfile::TempDir;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tonic::{Status, service::interceptor::InterceptedService, transport::Channel};
@@ -107,7 +107,7 @@ impl World {
             // Many stores share one test server.
             settings = settings.with_flags(service, ["--database-max-connections", "4"]);
         }
-        let store = Store::prepare(change(settings), Sources::system()).await.unwrap();
+        let store = Store::prepare(change(settings), Env::system()).await.unwrap();
         Self { store, _folder: folder }
     }
 

@@ -72,8 +72,8 @@ impl Idp {
         password: SecretString,
     ) -> Result<String, IdpError> {
         self.authenticate(&user, password).await?;
-        let (secret, fingerprint) = new_secret(&self.sources);
-        let now = self.sources.now();
+        let (secret, fingerprint) = new_secret(&self.env);
+        let now = self.env.now();
         let code = AuthorizationCode {
             fingerprint,
             client: request.client,
@@ -82,7 +82,7 @@ impl Idp {
             scopes: request.scopes.intersection(&openid()),
             challenge: request.challenge,
             nonce: request.nonce,
-            session: self.sources.uuid_v7(),
+            session: self.env.uuid_v7(),
             signed_in_at: now,
             expires_at: now + CODE_TTL,
             used_at: None,
@@ -102,7 +102,7 @@ impl Idp {
         exchange: &CodeExchange<'_>,
     ) -> Result<UserTokens, IdpError> {
         let fingerprint = Fingerprint::of(exchange.code);
-        let now = self.sources.now();
+        let now = self.env.now();
         let found = self.store.code(&fingerprint).await?;
         let code = found.ok_or(IdpError::CodeInvalid)?;
         let session = code.to_session();

@@ -1,7 +1,7 @@
 //! Signs tokens and verifies its own: JSON Web Tokens by ES256 (ECDSA on P-256 with SHA-256).
 //!
 //! ring takes its randomness from the system alone, here for keys and signatures: it is the one
-//! exception to "randomness comes from the sources".
+//! exception to "randomness comes from `Env`".
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::{
@@ -14,7 +14,7 @@ use ring::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
-use service_kit::Sources;
+use service_kit::Env;
 use time::OffsetDateTime;
 
 use crate::{
@@ -116,10 +116,10 @@ impl Signer {
     ///
     /// # Errors
     /// [`IdpError::Store`], [`IdpError::Key`].
-    pub async fn open(store: &dyn IdpStore, sources: &Sources) -> Result<Self, IdpError> {
+    pub async fn open(store: &dyn IdpStore, env: &Env) -> Result<Self, IdpError> {
         let mut stored = store.signing_keys().await?;
         if stored.is_empty() {
-            stored = store.add_signing_key(&new_key(sources)?).await?;
+            stored = store.add_signing_key(&new_key(env)?).await?;
         }
         Ok(Self::from_keys(&stored)?)
     }
@@ -225,17 +225,17 @@ impl Key {
     }
 }
 
-fn new_key(sources: &Sources) -> Result<StoredKey, KeyError> {
+fn new_key(env: &Env) -> Result<StoredKey, KeyError> {
     let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &SystemRandom::new());
-    let kid = sources.uuid_v7().to_string();
+    let kid = env.uuid_v7().to_string();
     let pkcs8 = pkcs8.map_err(|_| KeyError::Refused)?.as_ref().to_vec();
-    Ok(StoredKey { generation: 1, kid, pkcs8, created_at: sources.now() })
+    Ok(StoredKey { generation: 1, kid, pkcs8, created_at: env.now() })
 }
 
 /// An opaque secret of 256 random bits, and what is kept of it.
-pub(super) fn new_secret(sources: &Sources) -> (String, Fingerprint) {
-    let secret = URL_SAFE_NO_PAD.encode(sources.bytes::<32>());
+pub(super) fn new_secret(env: &Env) -> (String, Fingerprint) {
+    let secret = URL_SAFE_NO_PAD.encode(env.bytes::<32>());
     let fingerprint = Fingerprint::of(&secret);
     (secret, fingerprint)
 }
@@ -274,7 +274,7 @@ mod tests {
     }
 
     async fn signer(store: &MemoryStore) -> Signer {
-        Signer::open(store, &Sources::seeded(1, NOW)).await.unwrap()
+        Signer::open(store, &Env::seeded(1, NOW)).await.unwrap()
     }
 
     #[tokio::test]

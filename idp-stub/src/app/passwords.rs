@@ -10,7 +10,7 @@ use argon2::{
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
 use secrecy::{ExposeSecret as _, SecretString};
-use service_kit::Sources;
+use service_kit::Env;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The longest password of a user or secret of a client, in bytes.
@@ -47,7 +47,7 @@ pub(super) enum Verdict {
 pub struct Passwords {
     at_work: Semaphore,
     waiting: Semaphore,
-    sources: Sources,
+    env: Env,
     /// Verified where there is no user, so that this takes as long as where there is one.
     nobodys: Arc<str>,
 }
@@ -57,13 +57,13 @@ impl Passwords {
     ///
     /// # Errors
     /// [`PasswordsError`].
-    pub fn new(sources: Sources) -> Result<Self, PasswordsError> {
-        let nobodys = hash(&sources.bytes::<32>(), &sources.bytes())?;
+    pub fn new(env: Env) -> Result<Self, PasswordsError> {
+        let nobodys = hash(&env.bytes::<32>(), &env.bytes())?;
         let processors = thread::available_parallelism().map_or(1, Into::into);
         Ok(Self {
             at_work: Semaphore::new(processors.min(MAX_HASHES)),
             waiting: Semaphore::new(MAX_WAITING),
-            sources,
+            env,
             nobodys: nobodys.into(),
         })
     }
@@ -73,7 +73,7 @@ impl Passwords {
     /// # Errors
     /// [`PasswordsError`].
     pub fn hash(&self, password: &SecretString) -> Result<String, PasswordsError> {
-        hash(password.expose_secret().as_bytes(), &self.sources.bytes())
+        hash(password.expose_secret().as_bytes(), &self.env.bytes())
     }
 
     /// Waits until a password may be verified. None: too many wait already.
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     fn passwords() -> Passwords {
-        Passwords::new(Sources::seeded(1, OffsetDateTime::UNIX_EPOCH)).unwrap()
+        Passwords::new(Env::seeded(1, OffsetDateTime::UNIX_EPOCH)).unwrap()
     }
 
     #[tokio::test]

@@ -82,11 +82,11 @@ impl Idp {
             self.store.ensure_user(&user).await?;
         }
         let session = Session {
-            id: self.sources.uuid_v7(),
+            id: self.env.uuid_v7(),
             user,
             client: None,
             scopes: openid(),
-            signed_in_at: self.sources.now(),
+            signed_in_at: self.env.now(),
             revoked_at: None,
         };
         self.user_tokens(&session, None, None)

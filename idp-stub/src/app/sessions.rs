@@ -42,11 +42,11 @@ impl Idp {
     ) -> Result<UserTokens, IdpError> {
         self.authenticate(&name, password).await?;
         let session = Session {
-            id: self.sources.uuid_v7(),
+            id: self.env.uuid_v7(),
             user: name,
             client: None,
             scopes: openid(),
-            signed_in_at: self.sources.now(),
+            signed_in_at: self.env.now(),
             revoked_at: None,
         };
         let (secret, token) = self.new_refresh_token(&session);
@@ -69,7 +69,7 @@ impl Idp {
         match self.passwords.verify(&turn, password, kept).await {
             Verdict::Right => Ok(()),
             Verdict::Wrong => {
-                self.throttle.failed(name, self.sources.now());
+                self.throttle.failed(name, self.env.now());
                 Err(IdpError::CredentialsWrong)
             }
             Verdict::Failed => Err(IdpError::Hashing),
@@ -77,7 +77,7 @@ impl Idp {
     }
 
     fn check_throttle(&self, name: &Username) -> Result<(), IdpError> {
-        let checked = self.throttle.check(name, self.sources.now());
+        let checked = self.throttle.check(name, self.env.now());
         checked.map_err(|retry_after| IdpError::Throttled { retry_after })
     }
 
@@ -92,7 +92,7 @@ impl Idp {
         client: Option<&ClientId>,
     ) -> Result<UserTokens, IdpError> {
         let fingerprint = Fingerprint::of(presented);
-        let now = self.sources.now();
+        let now = self.env.now();
         let found = self.store.refresh_token(&fingerprint).await?;
         let (token, session) = found.ok_or(IdpError::RefreshTokenInvalid)?;
         if let Err(refusal) = token.check(&session, client, now) {
@@ -138,7 +138,7 @@ impl Idp {
         let found = self.store.refresh_token(&Fingerprint::of(presented)).await?;
         match found {
             Some((_, session)) if session.client.as_ref() == Some(&client.id) => {
-                Ok(self.store.end_session(session.id, self.sources.now()).await?)
+                Ok(self.store.end_session(session.id, self.env.now()).await?)
             }
             _ => Ok(()),
         }
@@ -152,15 +152,15 @@ impl Idp {
         let (issuer, audience) = (&self.policy.issuer, &self.policy.user_audience);
         let claims = self
             .signer
-            .verify(access_token, issuer, audience, self.sources.now())
+            .verify(access_token, issuer, audience, self.env.now())
             .map_err(IdpError::TokenInvalid)?;
         let is_openid = claims.scope.split(' ').any(|scope| scope == OPENID);
         if is_openid { Ok(claims.sub) } else { Err(IdpError::NotOpenid) }
     }
 
     pub(super) fn new_refresh_token(&self, session: &Session) -> (SecretString, RefreshToken) {
-        let (secret, fingerprint) = new_secret(&self.sources);
-        let expires_at = self.sources.now() + self.policy.refresh_token_ttl;
+        let (secret, fingerprint) = new_secret(&self.env);
+        let expires_at = self.env.now() + self.policy.refresh_token_ttl;
         let token = RefreshToken { fingerprint, session: session.id, expires_at, used_at: None };
         (secret.into(), token)
     }
@@ -195,7 +195,7 @@ impl Idp {
         client: &ClientId,
         nonce: Option<&str>,
     ) -> Result<SecretString, IdpError> {
-        let now = self.sources.now().unix_timestamp();
+        let now = self.env.now().unix_timestamp();
         let claims = IdClaims {
             iss: &self.policy.issuer,
             sub: session.user.as_str(),
@@ -215,7 +215,7 @@ impl Idp {
         scopes: &Scopes,
         client: Option<&ClientId>,
     ) -> AccessClaims {
-        let now = self.sources.now().unix_timestamp();
+        let now = self.env.now().unix_timestamp();
         AccessClaims {
             iss: self.policy.issuer.clone(),
             sub: subject.to_owned(),
@@ -223,7 +223,7 @@ impl Idp {
             exp: now + seconds(self.policy.access_token_ttl),
             nbf: now,
             iat: now,
-            jti: self.sources.uuid_v7().to_string(),
+            jti: self.env.uuid_v7().to_string(),
             scope: scopes.to_string(),
             client_id: client.map(ToString::to_string),
         }

@@ -255,7 +255,7 @@ async fn a_code_that_is_used_twice_ends_the_session() {
 async fn a_code_expires_after_a_minute() {
     let idp = start().await;
     let code = code(&idp).await;
-    idp.sources.advance(std::time::Duration::from_mins(1));
+    idp.env.advance(std::time::Duration::from_mins(1));
     assert_eq!(exchange(&idp, &code, &[]).await.1["error"], "invalid_grant");
 }
 
@@ -314,7 +314,7 @@ async fn userinfo_names_the_user_of_a_good_token_only() {
         let (status, body) = ask(bad).await;
         assert_eq!((status, &body["error"]), (401, &"invalid_token".into()));
     }
-    idp.sources.advance(std::time::Duration::from_mins(15));
+    idp.env.advance(std::time::Duration::from_mins(15));
     assert_eq!(ask(tokens.access_token).await.0, 401);
     let missing = idp.get("/userinfo").await;
     assert!(missing.headers()["www-authenticate"].to_str().unwrap().starts_with("Bearer"));

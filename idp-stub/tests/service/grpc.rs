@@ -54,7 +54,7 @@ async fn signing_in_gives_a_token_of_the_user() {
     let idp = start().await;
     let tokens = idp.sign_in("alice", "alice-password").await.unwrap();
     let claims = claims(&tokens.access_token);
-    let now = idp.sources.now().unix_timestamp();
+    let now = idp.env.now().unix_timestamp();
     assert_eq!(claims["iss"], idp.issuer);
     assert_eq!(claims["sub"], "alice");
     assert_eq!(claims["aud"], "oxcart");
@@ -109,7 +109,7 @@ async fn guessing_a_password_is_slowed_down_for_a_minute() {
         assert_eq!(retry_delay(&status), Some(Duration::from_mins(1)));
     }
     assert!(idp.sign_in("bob", "bob-password").await.is_ok());
-    idp.sources.advance(Duration::from_mins(1));
+    idp.env.advance(Duration::from_mins(1));
     assert!(idp.sign_in("alice", "alice-password").await.is_ok());
 }
 
@@ -117,12 +117,12 @@ async fn guessing_a_password_is_slowed_down_for_a_minute() {
 async fn a_refresh_token_gives_new_tokens_once() {
     let idp = start().await;
     let first = idp.sign_in("alice", "alice-password").await.unwrap();
-    idp.sources.advance(Duration::from_hours(24));
+    idp.env.advance(Duration::from_hours(24));
     let second = refresh(&idp, &first.refresh_token).await.unwrap();
     assert_ne!(second.refresh_token, first.refresh_token);
     let claims = claims(&second.access_token);
     assert_eq!(claims["sub"], "alice");
-    assert_eq!(claims["iat"], idp.sources.now().unix_timestamp());
+    assert_eq!(claims["iat"], idp.env.now().unix_timestamp());
     let third = refresh(&idp, &second.refresh_token).await.unwrap();
 
     // Used again, an old one ends the whole session.
@@ -152,7 +152,7 @@ async fn of_many_who_use_one_refresh_token_one_at_most_is_served() {
 async fn a_refresh_token_expires_and_rubbish_is_refused() {
     let idp = start().await;
     let first = idp.sign_in("alice", "alice-password").await.unwrap();
-    idp.sources.advance(Duration::from_hours(30 * 24));
+    idp.env.advance(Duration::from_hours(30 * 24));
     for token in [first.refresh_token.as_str(), "rubbish", &first.access_token[..255], "é"] {
         let status = refresh(&idp, token).await.unwrap_err();
         assert_eq!(reason(&status), Reason::RefreshTokenInvalid);

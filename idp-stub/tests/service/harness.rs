@@ -8,7 +8,7 @@ use idp_stub::{Config, IdpServeError};
 use oxcart_proto::idp::{SignInRequest, UserTokens, idp_service_client::IdpServiceClient};
 use reqwest::{Client, Response, redirect::Policy};
 use serde_json::Value;
-use service_kit::{Sources, auth::install_crypto};
+use service_kit::{Env, auth::install_crypto};
 use time::macros::datetime;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ pub struct Running {
     pub grpc: IdpServiceClient<Channel>,
     pub http: Client,
     pub issuer: String,
-    pub sources: Sources,
+    pub env: Env,
     stop: CancellationToken,
     served: JoinHandle<Result<(), IdpServeError>>,
 }
@@ -46,13 +46,13 @@ pub async fn start_with(args: &[&str]) -> Running {
     let config = Config::parse_from(own.iter().chain(args));
     // Two with one seed would mint the same secrets. The port is one that no other has.
     let seed = grpc.local_addr().unwrap().port();
-    let sources = Sources::seeded(seed.into(), datetime!(2026-11-23 12:00 UTC));
+    let env = Env::seeded(seed.into(), datetime!(2026-11-23 12:00 UTC));
     let stop = CancellationToken::new();
-    let served = tokio::spawn(idp_stub::serve(config, grpc, http, stop.clone(), sources.clone()));
+    let served = tokio::spawn(idp_stub::serve(config, grpc, http, stop.clone(), env.clone()));
     // The listeners queue what comes before the service is ready.
     let grpc = IdpServiceClient::connect(grpc_url).await.unwrap();
     let http = Client::builder().redirect(Policy::none()).build().unwrap();
-    Running { grpc, http, issuer, sources, stop, served }
+    Running { grpc, http, issuer, env, stop, served }
 }
 
 impl Running {

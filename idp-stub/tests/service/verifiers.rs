@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use oxcart_proto::idp::RefreshRequest;
 use service_kit::{
-    Reason, Sources,
+    Env, Reason,
     auth::{AuthArgs, Authenticator, ServiceIdentity},
     error::info,
     testing,
@@ -13,14 +13,14 @@ use service_kit::{
 
 use crate::harness::{Running, start, start_with};
 
-fn authenticator(idp: &Running, sources: &Sources) -> Authenticator {
+fn authenticator(idp: &Running, env: &Env) -> Authenticator {
     let args = AuthArgs {
         issuer: idp.issuer.clone(),
         user_audience: "oxcart".into(),
         service_audience: "oxcart-internal".into(),
         sign_in: "http://127.0.0.1:50053".into(),
     };
-    Authenticator::new(&args, sources.clone())
+    Authenticator::new(&args, env.clone())
 }
 
 fn bearer(token: &str) -> HeaderMap {
@@ -32,7 +32,7 @@ fn bearer(token: &str) -> HeaderMap {
 async fn a_services_authenticator_accepts_a_users_token() {
     let idp = start().await;
     let tokens = idp.sign_in("alice", "alice-password").await.unwrap();
-    let authenticator = authenticator(&idp, &idp.sources);
+    let authenticator = authenticator(&idp, &idp.env);
     let caller = authenticator.authenticate(&bearer(&tokens.access_token)).await.unwrap();
     assert_eq!(caller.user().unwrap().as_str(), "alice");
     let refused = caller.service("cart:checkout").unwrap_err();
@@ -43,20 +43,20 @@ async fn a_services_authenticator_accepts_a_users_token() {
 async fn a_services_own_token_comes_from_the_discovered_endpoint() {
     let idp = start().await;
     let secret = "controller-secret".into();
-    let identity = ServiceIdentity::new(&idp.issuer, "controller", secret, idp.sources.clone());
+    let identity = ServiceIdentity::new(&idp.issuer, "controller", secret, idp.env.clone());
     let bearer = identity.bearer().await.unwrap();
     let headers = HeaderMap::from_iter([(
         AUTHORIZATION,
         HeaderValue::from_bytes(bearer.as_bytes()).unwrap(),
     )]);
-    let caller = authenticator(&idp, &idp.sources).authenticate(&headers).await.unwrap();
+    let caller = authenticator(&idp, &idp.env).authenticate(&headers).await.unwrap();
     assert_eq!(caller.service_id(), Some("controller"));
     caller.service("payment:charge").unwrap();
     let refused = caller.service("payment:refund").unwrap_err();
     assert_eq!(info(&refused).unwrap().reason, Reason::ScopeMissing);
     assert!(caller.user().is_err());
 
-    let wrong = ServiceIdentity::new(&idp.issuer, "controller", "x".into(), idp.sources.clone());
+    let wrong = ServiceIdentity::new(&idp.issuer, "controller", "x".into(), idp.env.clone());
     assert!(wrong.bearer().await.is_err());
 }
 
@@ -64,8 +64,8 @@ async fn a_services_own_token_comes_from_the_discovered_endpoint() {
 async fn an_expired_token_is_refused() {
     let idp = start().await;
     let tokens = idp.sign_in("alice", "alice-password").await.unwrap();
-    let authenticator = authenticator(&idp, &idp.sources);
-    idp.sources.advance(Duration::from_mins(16));
+    let authenticator = authenticator(&idp, &idp.env);
+    idp.env.advance(Duration::from_mins(16));
     let refused = authenticator.authenticate(&bearer(&tokens.access_token)).await.err().unwrap();
     assert_eq!(info(&refused).unwrap().reason, Reason::TokenInvalid);
 }
@@ -74,7 +74,7 @@ async fn an_expired_token_is_refused() {
 async fn a_token_of_another_provider_is_refused() {
     let (idp, other) = (start().await, start().await);
     let tokens = other.sign_in("alice", "alice-password").await.unwrap();
-    let authenticator = authenticator(&idp, &idp.sources);
+    let authenticator = authenticator(&idp, &idp.env);
     let refused = authenticator.authenticate(&bearer(&tokens.access_token)).await.err().unwrap();
     assert_eq!(info(&refused).unwrap().reason, Reason::TokenInvalid);
 }
@@ -93,7 +93,7 @@ async fn a_restart_keeps_keys_users_and_sessions() {
     assert_eq!(idp.get("/jwks.json").await.text().await.unwrap(), keys);
     let request = RefreshRequest { refresh_token: tokens.refresh_token };
     let tokens = idp.grpc.clone().refresh(request).await.unwrap().into_inner().tokens.unwrap();
-    let authenticator = authenticator(&idp, &idp.sources);
+    let authenticator = authenticator(&idp, &idp.env);
     assert!(authenticator.authenticate(&bearer(&tokens.access_token)).await.is_ok());
     idp.stop().await;
 }

@@ -1,7 +1,7 @@
 //! What a visitor picks. Pure: the same numbers give the same picks.
 
 use oxcart_client::{Item, Line, line};
-use service_kit::Sources;
+use service_kit::Env;
 
 /// Most different items in a new cart.
 const MAX_ITEMS: u64 = 5;
@@ -11,7 +11,7 @@ const MAX_PIECES: u64 = 9;
 
 /// A few of `items`, each once and with a random quantity. Items of one currency only: a cart holds
 /// no others. Empty if there are no items.
-pub(super) fn lines(choices: &Sources, items: &[Item]) -> Vec<Line> {
+pub(super) fn lines(choices: &Env, items: &[Item]) -> Vec<Line> {
     let mut left: Vec<&Item> = items.iter().collect();
     let wanted = 1 + choices.below(MAX_ITEMS);
     let mut lines = Vec::new();
@@ -27,16 +27,16 @@ pub(super) fn lines(choices: &Sources, items: &[Item]) -> Vec<Line> {
 }
 
 /// About half of the visits end at the till.
-pub(super) fn buys(choices: &Sources) -> bool {
+pub(super) fn buys(choices: &Env) -> bool {
     choices.below(2) == 0
 }
 
-fn below(choices: &Sources, n: usize) -> usize {
+fn below(choices: &Env, n: usize) -> usize {
     let index = choices.below(u64::try_from(n).unwrap_or(u64::MAX));
     usize::try_from(index).unwrap_or_default()
 }
 
-fn pieces(choices: &Sources) -> i32 {
+fn pieces(choices: &Env) -> i32 {
     1 + i32::try_from(choices.below(MAX_PIECES)).unwrap_or_default()
 }
 
@@ -53,8 +53,8 @@ mod tests {
 
     use super::*;
 
-    fn choices(seed: u64) -> Sources {
-        Sources::seeded(seed, OffsetDateTime::UNIX_EPOCH)
+    fn choices(seed: u64) -> Env {
+        Env::seeded(seed, OffsetDateTime::UNIX_EPOCH)
     }
 
     fn items(codes: &[&str]) -> Vec<Item> {

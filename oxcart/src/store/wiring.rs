@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Parser;
-use service_kit::{Sources, server::bind};
+use service_kit::{Env, server::bind};
 use tokio::{net::TcpListener, runtime::Runtime};
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +20,7 @@ const CONTROLLER_CREDENTIALS: [&str; 4] =
 /// What is the same for a service each time it starts.
 pub(super) struct Wiring {
     settings: Settings,
-    sources: Sources,
+    env: Env,
     /// Where each one listens; port 0 until it has been reserved.
     addresses: BTreeMap<Service, SocketAddr>,
     issuer: SocketAddr,
@@ -36,7 +36,7 @@ struct Listeners {
 }
 
 impl Wiring {
-    pub(super) fn new(settings: Settings, sources: Sources) -> Self {
+    pub(super) fn new(settings: Settings, env: Env) -> Self {
         let ports = settings.ports;
         let port = |service| match service {
             Service::Idp => ports.idp,
@@ -47,7 +47,7 @@ impl Wiring {
         };
         let addresses = Service::ALL.map(|service| (service, loopback(port(service)))).into();
         let issuer = loopback(ports.idp_http);
-        Self { issuer, settings, sources, addresses, reserved: BTreeMap::new() }
+        Self { issuer, settings, env, addresses, reserved: BTreeMap::new() }
     }
 
     /// Takes all ports, so that one that is taken is found before anything has started.
@@ -93,10 +93,10 @@ impl Wiring {
             None => self.listen(service).await?,
         };
         match service {
-            Service::Idp => self.spawn(service, grpc, |config, grpc, shutdown, sources| async {
+            Service::Idp => self.spawn(service, grpc, |config, grpc, shutdown, env| async {
                 let http = http.ok_or("it has no port for HTTP")?;
                 let http = TcpListener::from_std(http)?;
-                Ok::<_, Cause>(idp_stub::serve(config, grpc, http, shutdown, sources).await?)
+                Ok::<_, Cause>(idp_stub::serve(config, grpc, http, shutdown, env).await?)
             }),
             Service::Catalog => self.spawn(service, grpc, catalog_svc::serve),
             Service::Payment => self.spawn(service, grpc, payment_stub::serve),
@@ -110,7 +110,7 @@ impl Wiring {
         &self,
         service: Service,
         listener: net::TcpListener,
-        serve: impl FnOnce(C, TcpListener, CancellationToken, Sources) -> F + Send + 'static,
+        serve: impl FnOnce(C, TcpListener, CancellationToken, Env) -> F + Send + 'static,
     ) -> Result<Member, StartError>
     where
         C: Parser + Send + 'static,
@@ -125,11 +125,11 @@ impl Wiring {
         })?;
         let no_runtime = |source| StartError::Runtime { service, source };
         let runtime = Runtime::new().map_err(no_runtime)?;
-        let sources = self.sources.clone();
+        let env = self.env.clone();
         Ok(Member::spawn(service, runtime, |shutdown| async move {
             // Only here, inside its own runtime, may the listener wait for connections.
             let listener = TcpListener::from_std(listener)?;
-            serve(config, listener, shutdown, sources).await.map_err(Into::into)
+            serve(config, listener, shutdown, env).await.map_err(Into::into)
         }))
     }
 

@@ -34,7 +34,7 @@ pub(super) async fn charge(
     let Charge { key, order, not_after } = charge;
     let amount = order.amount;
     fail_before(payments, &key, trouble(&order)).await?;
-    let attempt = Payment::open(key, order, not_after, payments.sources.now());
+    let attempt = Payment::open(key, order, not_after, payments.env.now());
     let opened = payments.store.open(&attempt).await?;
     if !opened.payment.is_for(amount) {
         let key = opened.payment.key;

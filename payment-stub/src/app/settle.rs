@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use service_kit::Sources;
+use service_kit::Env;
 use tokio::sync::watch;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -53,7 +53,7 @@ type Running = HashMap<PaymentKey, watch::Receiver<Option<Payment>>>;
 struct Shared {
     store: Arc<dyn PaymentStore>,
     acquirer: Arc<dyn Acquirer>,
-    sources: Sources,
+    env: Env,
     running: Mutex<Running>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -74,13 +74,9 @@ impl Settling {
 impl Settler {
     /// Decides payments of `store` through `acquirer`.
     #[must_use]
-    pub fn new(
-        store: Arc<dyn PaymentStore>,
-        acquirer: Arc<dyn Acquirer>,
-        sources: Sources,
-    ) -> Self {
+    pub fn new(store: Arc<dyn PaymentStore>, acquirer: Arc<dyn Acquirer>, env: Env) -> Self {
         let (running, tasks, stop) = <_>::default();
-        Self { shared: Arc::new(Shared { store, acquirer, sources, running, tasks, stop }) }
+        Self { shared: Arc::new(Shared { store, acquirer, env, running, tasks, stop }) }
     }
 
     /// Has `key` decided, by the task that is at it if there is one. `order` spares reading what is to
@@ -147,7 +143,7 @@ impl Task {
                 Err(error) => {
                     failures += 1;
                     self.report(failures, &error);
-                    self.shared.sources.jitter(backoff(failures), 0.5, 1.0)
+                    self.shared.env.jitter(backoff(failures), 0.5, 1.0)
                 }
             };
             tokio::select! {
@@ -159,7 +155,7 @@ impl Task {
 
     /// Asks once, and stores what was decided. Returns how long the acquirer needs if it is not.
     async fn ask(&mut self) -> Result<Option<Duration>, PaymentError> {
-        let Shared { store, acquirer, sources, .. } = &*self.shared;
+        let Shared { store, acquirer, env, .. } = &*self.shared;
         if self.order.is_none() {
             let payment = store.find(&self.key).await?;
             self.order = payment.filter(|payment| !payment.is_terminal()).and_then(|p| p.order);
@@ -168,7 +164,7 @@ impl Task {
         match acquirer.ask(&self.key, order).await? {
             Answer::NotYet(left) => Ok(Some(left)),
             Answer::Decided(outcome) => {
-                let settled = store.settle(&self.key, &outcome, sources.now()).await?;
+                let settled = store.settle(&self.key, &outcome, env.now()).await?;
                 self.seen.send_replace(settled);
                 Ok(None)
             }

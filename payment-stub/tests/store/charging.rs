@@ -23,7 +23,7 @@ use payment_stub::{
     },
     store::{StoreError, Stores},
 };
-use service_kit::Sources;
+use service_kit::Env;
 use tokio_util::sync::CancellationToken;
 
 use crate::{NOON, PATIENCE, key, order, processing};
@@ -35,7 +35,7 @@ struct Process {
     stores: Stores,
     settler: Settler,
     payments: Payments,
-    sources: Sources,
+    env: Env,
 }
 
 /// Fails the first questions, then does its work.
@@ -67,22 +67,22 @@ impl Acquirer for Flaky {
 
 impl Process {
     fn start(stores: &Stores) -> Self {
-        Self::with_failures(stores, Sources::seeded(1, NOON), 0)
+        Self::with_failures(stores, Env::seeded(1, NOON), 0)
     }
 
     /// The next life, with the same clock.
     fn restart(self) -> Self {
-        Self::with_failures(&self.stores, self.sources, 0)
+        Self::with_failures(&self.stores, self.env, 0)
     }
 
-    fn with_failures(stores: &Stores, sources: Sources, failures: u32) -> Self {
+    fn with_failures(stores: &Stores, env: Env, failures: u32) -> Self {
         let delays = Delays { slow: 3 * SECOND, late: 20 * SECOND };
-        let inner = SimulatedAcquirer::new(stores.acquirer.clone(), delays, sources.clone());
+        let inner = SimulatedAcquirer::new(stores.acquirer.clone(), delays, env.clone());
         let acquirer = Arc::new(Flaky { inner, failures: failures.into() });
         let store = stores.payments.clone();
-        let settler = Settler::new(store.clone(), acquirer.clone(), sources.clone());
-        let payments = Payments::new(store, acquirer, settler.clone(), sources.clone());
-        Self { stores: stores.clone(), settler, payments, sources }
+        let settler = Settler::new(store.clone(), acquirer.clone(), env.clone());
+        let payments = Payments::new(store, acquirer, settler.clone(), env.clone());
+        Self { stores: stores.clone(), settler, payments, env }
     }
 
     async fn charge(&self, name: &str, token: &str) -> Result<Payment, PaymentError> {
@@ -165,8 +165,8 @@ pub async fn sixteen_charges_at_once_capture_once(stores: Stores) {
 
 pub async fn charges_of_many_keys_at_once_capture_each_once(stores: Stores) {
     // Two replicas on one register and one acquirer.
-    let replicas = [1, 2]
-        .map(|seed| Arc::new(Process::with_failures(&stores, Sources::seeded(seed, NOON), 0)));
+    let replicas =
+        [1, 2].map(|seed| Arc::new(Process::with_failures(&stores, Env::seeded(seed, NOON), 0)));
     let calls: Vec<_> = (0..64)
         .map(|number| {
             let process = replicas[number % 2].clone();
@@ -184,7 +184,7 @@ pub async fn charges_of_many_keys_at_once_capture_each_once(stores: Stores) {
 pub async fn the_same_charge_gives_the_same_answer(stores: Stores) {
     let process = Process::start(&stores);
     let first = process.charge("k", "tok_visa").await.unwrap();
-    process.sources.advance(SECOND);
+    process.env.advance(SECOND);
     assert_eq!(process.charge("k", "tok_visa").await.unwrap(), first);
     // The token is no part of a key's identity: the first one stands.
     assert_eq!(process.charge("k", "tok_declined").await.unwrap(), first);
@@ -205,7 +205,7 @@ pub async fn a_key_is_not_reused_for_another_amount(stores: Stores) {
 pub async fn a_tombstone_is_never_charged(stores: Stores) {
     let process = Process::start(&stores);
     assert_eq!(process.resolve("k").await, PaymentState::Cancelled);
-    process.sources.advance(3_600 * SECOND);
+    process.env.advance(3_600 * SECOND);
     assert_eq!(process.charge("k", "tok_visa").await.unwrap().state, PaymentState::Cancelled);
     let process = process.restart();
     assert_eq!(process.charge("k", "tok_visa").await.unwrap().state, PaymentState::Cancelled);
@@ -228,7 +228,7 @@ pub async fn resolve_leaves_what_is_under_way(stores: Stores) {
     let charged = process.charge_within("k", "tok_slow", Duration::ZERO).await.unwrap();
     assert_eq!(charged.state, PaymentState::Processing);
     assert_eq!(process.resolve("k").await, PaymentState::Processing);
-    process.sources.advance(3 * SECOND);
+    process.env.advance(3 * SECOND);
     assert!(is_captured(&process.decided("k").await.state));
     assert!(is_captured(&process.resolve("k").await));
 }
@@ -241,7 +241,7 @@ pub async fn captured_at_the_acquirer_but_unknown_here_is_found_after_boot(store
     let acquirer = SimulatedAcquirer::new(
         stores.acquirer.clone(),
         Delays { slow: SECOND, late: SECOND },
-        process.sources.clone(),
+        process.env.clone(),
     );
     let answer = acquirer.ask(&payment.key, &payment.order.unwrap()).await.unwrap();
     let Answer::Decided(outcome) = answer else { panic!("{answer:?}") };
@@ -266,7 +266,7 @@ pub async fn a_payment_that_outlives_the_process_is_decided_by_the_next(stores: 
     let charged = process.charge_within("k", "tok_late", Duration::from_millis(50)).await.unwrap();
     assert_eq!(charged.state, PaymentState::Processing);
     process.settler.drain(PATIENCE).await;
-    process.sources.advance(20 * SECOND);
+    process.env.advance(20 * SECOND);
     assert_eq!(process.resolve("k").await, PaymentState::Processing);
     // Nothing starts in a process that stops: the caller learns what is known.
     assert_eq!(process.charge("k", "tok_late").await.unwrap().state, PaymentState::Processing);
@@ -276,7 +276,7 @@ pub async fn a_payment_that_outlives_the_process_is_decided_by_the_next(stores: 
 }
 
 pub async fn an_acquirer_that_fails_is_asked_again(stores: Stores) {
-    let process = Process::with_failures(&stores, Sources::seeded(1, NOON), 3);
+    let process = Process::with_failures(&stores, Env::seeded(1, NOON), 3);
     let payment = process.charge("k", "tok_visa").await.unwrap();
     assert!(same_capture(&payment.state, process.at_the_acquirer("k").await));
 }
@@ -300,11 +300,11 @@ pub async fn a_late_payment_is_processing_until_its_time(stores: Stores) {
     let process = Process::start(&stores);
     let soon = Duration::from_millis(20);
     for elapsed in [Duration::ZERO, 19 * SECOND] {
-        process.sources.advance(elapsed);
+        process.env.advance(elapsed);
         let charged = process.charge_within("k", "tok_late", soon).await.unwrap();
         assert_eq!(charged.state, PaymentState::Processing);
     }
-    process.sources.advance(SECOND);
+    process.env.advance(SECOND);
     assert!(is_captured(&process.charge("k", "tok_late").await.unwrap().state));
 }
 
@@ -325,7 +325,7 @@ pub async fn a_refund_gives_back_once_and_only_what_was_captured(stores: Stores)
     assert!(
         matches!(refunded.state, PaymentState::Captured { refunded_at: Some(at), .. } if at == NOON)
     );
-    process.sources.advance(SECOND);
+    process.env.advance(SECOND);
     assert_eq!(process.payments.refund(key("paid")).await.unwrap(), refunded);
     let theirs = stores.acquirer.find_charge(&key("paid")).await.unwrap().unwrap();
     assert_eq!(theirs.refunded_at, Some(NOON));

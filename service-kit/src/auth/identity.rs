@@ -17,8 +17,8 @@ use super::{
     issuer::{Issuer, IssuerError},
 };
 use crate::{
+    env::Env,
     error::{chain, unavailable},
-    source::Sources,
 };
 
 /// The life of a token whose issuer does not state it.
@@ -32,7 +32,7 @@ struct Inner {
     issuer: Issuer,
     client_id: String,
     client_secret: SecretString,
-    sources: Sources,
+    env: Env,
     token: ArcSwapOption<Token>,
     fetching: Mutex<()>,
 }
@@ -60,17 +60,12 @@ enum IdentityError {
 impl ServiceIdentity {
     /// The client `client_id` at `issuer`. The first token is fetched when it is needed.
     #[must_use]
-    pub fn new(
-        issuer: &str,
-        client_id: &str,
-        client_secret: SecretString,
-        sources: Sources,
-    ) -> Self {
+    pub fn new(issuer: &str, client_id: &str, client_secret: SecretString, env: Env) -> Self {
         Self(Arc::new(Inner {
             issuer: Issuer::new(issuer),
             client_id: client_id.to_owned(),
             client_secret,
-            sources,
+            env,
             token: ArcSwapOption::empty(),
             fetching: Mutex::new(()),
         }))
@@ -110,19 +105,19 @@ impl ServiceIdentity {
 
     fn fresh(&self) -> Option<MetadataValue<Ascii>> {
         let token = self.0.token.load_full()?;
-        (self.0.sources.now() < token.renew_at).then(|| token.bearer.clone())
+        (self.0.env.now() < token.renew_at).then(|| token.bearer.clone())
     }
 
     fn usable(&self) -> Option<MetadataValue<Ascii>> {
         let token = self.0.token.load_full()?;
-        (self.0.sources.now() < token.expires_at).then(|| token.bearer.clone())
+        (self.0.env.now() < token.expires_at).then(|| token.bearer.clone())
     }
 }
 
 impl Inner {
     async fn fetch(&self) -> Result<MetadataValue<Ascii>, IdentityError> {
         // Counted from before the request, so that a slow answer never lengthens the life.
-        let asked_at = self.sources.now();
+        let asked_at = self.env.now();
         let secret = self.client_secret.expose_secret();
         let answer: TokenResponse =
             self.issuer.token(&self.client_id, secret).await.map_err(|source| {

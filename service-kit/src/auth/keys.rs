@@ -16,7 +16,7 @@ use time::{Duration, OffsetDateTime};
 use tokio::sync::Mutex;
 
 use super::issuer::{Issuer, IssuerError};
-use crate::{error, source::Sources};
+use crate::{env::Env, error};
 
 /// How long nothing is asked for an unknown key after a fetch that went well.
 const COOLDOWN: Duration = Duration::seconds(5);
@@ -51,15 +51,15 @@ pub(super) struct NoKeys;
 
 pub(super) struct Keys {
     issuer: Issuer,
-    sources: Sources,
+    env: Env,
     snapshot: ArcSwap<Snapshot>,
     last: Mutex<Option<Attempt>>,
 }
 
 impl Keys {
-    pub(super) fn new(issuer: Issuer, sources: Sources) -> Arc<Self> {
+    pub(super) fn new(issuer: Issuer, env: Env) -> Arc<Self> {
         let snapshot = ArcSwap::default();
-        Arc::new(Self { issuer, sources, snapshot, last: Mutex::new(None) })
+        Arc::new(Self { issuer, env, snapshot, last: Mutex::new(None) })
     }
 
     /// The key `kid`, or none if the issuer has no such key.
@@ -88,7 +88,7 @@ impl Keys {
 
     fn refresh_behind(self: &Arc<Self>) {
         let fetched_at = self.snapshot.load().fetched_at;
-        if fetched_at.is_some_and(|at| self.sources.now() - at < MAX_AGE) {
+        if fetched_at.is_some_and(|at| self.env.now() - at < MAX_AGE) {
             return;
         }
         let keys = Arc::clone(self);
@@ -103,13 +103,13 @@ impl Keys {
     fn may_fetch(&self, last: Option<&Attempt>) -> bool {
         last.is_none_or(|last| {
             let cooldown = if last.is_ok { COOLDOWN } else { COOLDOWN_AFTER_FAILURE };
-            self.sources.now() - last.at >= cooldown
+            self.env.now() - last.at >= cooldown
         })
     }
 
     async fn fetch(&self) -> Attempt {
         let fetched: Result<JwkSet, IssuerError> = self.issuer.keys().await;
-        let at = self.sources.now();
+        let at = self.env.now();
         match fetched {
             Ok(set) => {
                 let keys: HashMap<_, _> = set.keys.iter().filter_map(usable).collect();

@@ -21,15 +21,15 @@ const START: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
 
 struct House {
     issuer: TestIssuer,
-    sources: Sources,
+    env: Env,
     client: Client,
     _server: Running,
 }
 
 /// Answers "user" with the user, "service SCOPE" with the service.
 async fn house() -> House {
-    let sources = Sources::seeded(1, START);
-    let issuer = TestIssuer::start_with(sources.clone()).await;
+    let env = Env::seeded(1, START);
+    let issuer = TestIssuer::start_with(env.clone()).await;
     let echo = Echo::new(|request: Request<String>| async move {
         let caller = Caller::of(&request);
         match request.get_ref().strip_prefix("service ") {
@@ -43,7 +43,7 @@ async fn house() -> House {
     });
     let server = server_with(&ServerArgs::default(), echo);
     let server = serve(server.authenticator(issuer.authenticator())).await;
-    House { issuer, sources, client: server.client(), _server: server }
+    House { issuer, env, client: server.client(), _server: server }
 }
 
 impl House {
@@ -136,9 +136,9 @@ async fn a_token_expires_by_the_services_own_clock() {
     let house = house().await;
     let token = house.issuer.user_token("alice");
     assert!(house.user_of(&token).await.is_ok());
-    house.sources.advance(Duration::from_secs(904));
+    house.env.advance(Duration::from_secs(904));
     assert!(house.user_of(&token).await.is_ok(), "clocks may differ by 5 s");
-    house.sources.advance(Duration::from_secs(1));
+    house.env.advance(Duration::from_secs(1));
     assert!(house.user_of(&token).await.is_err());
 }
 
@@ -148,7 +148,7 @@ async fn a_new_key_costs_one_fetch_however_many_ask() {
     let old = house.issuer.user_token("alice");
     house.user_of(&old).await.unwrap();
     assert_eq!(house.issuer.key_requests(), 1);
-    house.sources.advance(Duration::from_secs(10));
+    house.env.advance(Duration::from_secs(10));
     house.issuer.rotate();
     let token = house.issuer.user_token("bob");
     let answers = join_all((0..10).map(|_| house.user_of(&token))).await;
@@ -165,7 +165,7 @@ async fn made_up_keys_do_not_reach_the_issuer_within_the_cooldown() {
         house.user_of(&house.issuer.unknown_key("alice")).await.unwrap_err();
     }
     assert_eq!(house.issuer.key_requests(), 1);
-    house.sources.advance(Duration::from_secs(5));
+    house.env.advance(Duration::from_secs(5));
     house.user_of(&house.issuer.unknown_key("alice")).await.unwrap_err();
     assert_eq!(house.issuer.key_requests(), 2);
 }
@@ -176,14 +176,14 @@ async fn an_issuer_that_is_down_stops_nobody_whose_key_is_known() {
     let token = house.issuer.user_token("alice");
     house.user_of(&token).await.unwrap();
     house.issuer.set_down(true);
-    house.sources.advance(Duration::from_secs(400));
+    house.env.advance(Duration::from_secs(400));
     for _ in 0..3 {
         assert_eq!(house.user_of(&token).await.unwrap(), "alice");
     }
     let unknown = house.user_of(&house.issuer.unknown_key("bob")).await.unwrap_err();
     assert_eq!(reason(&unknown), Some(Reason::Unavailable), "nothing is known about this token");
     house.issuer.set_down(false);
-    house.sources.advance(Duration::from_secs(1));
+    house.env.advance(Duration::from_secs(1));
     let unknown = house.user_of(&house.issuer.unknown_key("bob")).await.unwrap_err();
     assert_eq!(reason(&unknown), Some(Reason::TokenInvalid));
 }
@@ -196,7 +196,7 @@ async fn without_any_keys_the_answer_is_to_try_again() {
     let refused = house.user_of(&token).await.unwrap_err();
     assert_eq!((refused.code(), reason(&refused)), (Code::Unavailable, Some(Reason::Unavailable)));
     house.issuer.set_down(false);
-    house.sources.advance(Duration::from_secs(1));
+    house.env.advance(Duration::from_secs(1));
     assert_eq!(house.user_of(&token).await.unwrap(), "alice");
 }
 
@@ -245,7 +245,7 @@ async fn a_users_token_never_passes_for_a_services() {
 
 fn identity(house: &House, secret: String) -> ServiceIdentity {
     let secret = SecretString::from(secret);
-    ServiceIdentity::new(&house.issuer.url(), "controller", secret, house.sources.clone())
+    ServiceIdentity::new(&house.issuer.url(), "controller", secret, house.env.clone())
 }
 
 #[tokio::test]
@@ -260,10 +260,10 @@ async fn a_services_token_is_fetched_once_and_renewed_after_four_fifths_of_its_l
     let mut request = Request::new("service cart:checkout".to_owned());
     request.metadata_mut().insert("authorization", bearer.clone());
     assert_eq!(house.client.send(request).await.unwrap(), "controller for ");
-    house.sources.advance(Duration::from_secs(719));
+    house.env.advance(Duration::from_secs(719));
     identity.bearer().await.unwrap();
     assert_eq!(house.issuer.token_requests(), 1);
-    house.sources.advance(Duration::from_secs(1));
+    house.env.advance(Duration::from_secs(1));
     identity.bearer().await.unwrap();
     assert_eq!(house.issuer.token_requests(), 2);
 }
@@ -274,9 +274,9 @@ async fn a_services_token_is_used_to_its_end_while_the_issuer_is_down() {
     let identity = identity(&house, house.issuer.client_secret());
     let first = identity.bearer().await.unwrap();
     house.issuer.set_down(true);
-    house.sources.advance(Duration::from_secs(800));
+    house.env.advance(Duration::from_secs(800));
     assert_eq!(identity.bearer().await.unwrap(), first);
-    house.sources.advance(Duration::from_secs(100));
+    house.env.advance(Duration::from_secs(100));
     assert_eq!(reason(&identity.bearer().await.unwrap_err()), Some(Reason::Unavailable));
 }
 
@@ -293,7 +293,7 @@ async fn a_discovery_document_of_another_issuer_is_not_believed() {
     let house = house().await;
     let other = format!("{}/", house.issuer.url());
     let secret = SecretString::from(house.issuer.client_secret());
-    let identity = ServiceIdentity::new(&other, "controller", secret, house.sources.clone());
+    let identity = ServiceIdentity::new(&other, "controller", secret, house.env.clone());
     assert!(identity.bearer().await.is_err());
     assert_eq!(house.issuer.token_requests(), 0);
 }

@@ -10,7 +10,7 @@ use super::{
     AuthArgs,
     keys::{Keys, NoKeys},
 };
-use crate::source::Sources;
+use crate::env::Env;
 
 /// How far the issuer's clock may be from ours.
 const LEEWAY_SECONDS: i64 = 5;
@@ -96,17 +96,17 @@ impl Audience {
 
 pub(super) struct Verifier {
     keys: Arc<Keys>,
-    sources: Sources,
+    env: Env,
     issuer: String,
     user_audience: String,
     service_audience: String,
 }
 
 impl Verifier {
-    pub(super) fn new(args: &AuthArgs, keys: Arc<Keys>, sources: Sources) -> Self {
+    pub(super) fn new(args: &AuthArgs, keys: Arc<Keys>, env: Env) -> Self {
         Self {
             keys,
-            sources,
+            env,
             issuer: args.issuer.clone(),
             user_audience: args.user_audience.clone(),
             service_audience: args.service_audience.clone(),
@@ -142,7 +142,7 @@ impl Verifier {
     }
 
     fn check_times(&self, claims: &Claims) -> Result<(), Bad> {
-        let now = self.sources.now().unix_timestamp();
+        let now = self.env.now().unix_timestamp();
         if claims.exp.saturating_add(LEEWAY_SECONDS) <= now {
             return Err(Bad::Expired);
         }

@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::{Status, transport::Endpoint};
 
 use super::link::Link;
-use crate::source::Sources;
+use crate::env::Env;
 
 /// The pause before an address that failed is tried again; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -59,7 +59,7 @@ impl Backend {
     pub(super) fn start(
         address: SocketAddr,
         endpoint: Endpoint,
-        sources: Sources,
+        env: Env,
         changed: watch::Sender<()>,
     ) -> Arc<Self> {
         let state = State { phase: Phase::Opening, failures: 0, aside_until: None };
@@ -68,7 +68,7 @@ impl Backend {
             at_work: AtomicUsize::new(0),
             hurry: Notify::new(),
         });
-        let keeper = Keeper { address, endpoint, sources, changed, line: Arc::clone(&line) };
+        let keeper = Keeper { address, endpoint, env, changed, line: Arc::clone(&line) };
         let keeper = AbortOnDropHandle::new(tokio::spawn(keeper.run()));
         Arc::new(Self { address, line, _keeper: keeper })
     }
@@ -150,7 +150,7 @@ impl Line {
 struct Keeper {
     address: SocketAddr,
     endpoint: Endpoint,
-    sources: Sources,
+    env: Env,
     changed: watch::Sender<()>,
     line: Arc<Line>,
 }
@@ -173,7 +173,7 @@ impl Keeper {
                 pause = FIRST_PAUSE;
                 continue;
             }
-            let pausing = time::sleep(self.sources.jitter(pause, 0.5, 1.0));
+            let pausing = time::sleep(self.env.jitter(pause, 0.5, 1.0));
             tokio::select! {
                 () = pausing => {}
                 () = self.line.hurry.notified() => {}

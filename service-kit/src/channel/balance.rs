@@ -29,7 +29,7 @@ use super::{
     status,
     unsent::{Unsent, unsent},
 };
-use crate::{deadline, error::chain, source::Sources};
+use crate::{deadline, env::Env, error::chain};
 
 /// The mean time between two looks for addresses. The next look starts after the last has ended, so
 /// a resolver that hangs is asked once.
@@ -48,7 +48,7 @@ const MAX_TRIES: usize = 5;
 pub(super) struct Balancer {
     endpoint: Endpoint,
     resolver: Resolver,
-    sources: Sources,
+    env: Env,
     board: Arc<Board>,
     follower: OnceLock<AbortOnDropHandle<()>>,
 }
@@ -86,7 +86,7 @@ impl Balancer {
         Self {
             endpoint,
             resolver,
-            sources: Sources::system(),
+            env: Env::system(),
             board: Arc::default(),
             follower: OnceLock::new(),
         }
@@ -121,20 +121,18 @@ impl Balancer {
 
     fn follow(&self) -> AbortOnDropHandle<()> {
         let start = {
-            let (endpoint, sources) = (self.endpoint.clone(), self.sources.clone());
+            let (endpoint, env) = (self.endpoint.clone(), self.env.clone());
             let changed = self.board.changed.clone();
-            move |address| {
-                Backend::start(address, endpoint.clone(), sources.clone(), changed.clone())
-            }
+            move |address| Backend::start(address, endpoint.clone(), env.clone(), changed.clone())
         };
-        let (board, sources) = (Arc::clone(&self.board), self.sources.clone());
+        let (board, env) = (Arc::clone(&self.board), self.env.clone());
         match &self.resolver {
             Resolver::Fixed(address) => {
                 board.settle(&[*address], start);
                 AbortOnDropHandle::new(tokio::spawn(async {}))
             }
             Resolver::Asked(ask) => {
-                AbortOnDropHandle::new(tokio::spawn(follow(ask.clone(), board, start, sources)))
+                AbortOnDropHandle::new(tokio::spawn(follow(ask.clone(), board, start, env)))
             }
         }
     }
@@ -181,7 +179,7 @@ impl Balancer {
 
     fn below(&self, n: usize) -> usize {
         let n = u64::try_from(n).unwrap_or(u64::MAX);
-        usize::try_from(self.sources.below(n)).unwrap_or_default()
+        usize::try_from(self.env.below(n)).unwrap_or_default()
     }
 }
 
@@ -292,12 +290,7 @@ impl Board {
 }
 
 /// Keeps the addresses up to date, until it is dropped.
-async fn follow(
-    ask: Ask,
-    board: Arc<Board>,
-    start: impl Fn(SocketAddr) -> Arc<Backend>,
-    sources: Sources,
-) {
+async fn follow(ask: Ask, board: Arc<Board>, start: impl Fn(SocketAddr) -> Arc<Backend>, env: Env) {
     loop {
         match ask().await {
             Ok(found) if !found.is_empty() => board.settle(&found, &start),
@@ -308,7 +301,7 @@ async fn follow(
             }
         }
         tokio::select! {
-            () = time::sleep(sources.jitter(PERIOD, 0.7, 1.3)) => {}
+            () = time::sleep(env.jitter(PERIOD, 0.7, 1.3)) => {}
             () = board.hurry.notified() => time::sleep(SHORTEST_PERIOD).await,
         }
     }

@@ -40,14 +40,14 @@ async fn a_password_in_a_url_is_refused_and_not_repeated() {
     assert!(!refused.contains("hunter2"), "{refused}");
 }
 
-fn sources() -> Sources {
-    Sources::seeded(1, ::time::OffsetDateTime::UNIX_EPOCH)
+fn env() -> Env {
+    Env::seeded(1, ::time::OffsetDateTime::UNIX_EPOCH)
 }
 
 async fn tries(status: impl Fn() -> Status) -> usize {
     let mut count = 0;
-    let sources = sources();
-    let ended = retry(&sources, async || {
+    let env = env();
+    let ended = retry(&env, async || {
         count += 1;
         Err::<(), _>(status())
     });
@@ -267,12 +267,12 @@ impl Killable {
 
 /// Eight callers until `done`; how many calls they made, and what failed.
 async fn load(client: &Client, done: &AtomicBool, is_retried: bool) -> (usize, Vec<Status>) {
-    let sources = Sources::system();
+    let env = Env::system();
     let callers = (0..8).map(async |_| {
         let (mut count, mut failed) = (0, Vec::new());
         while !done.load(Ordering::SeqCst) {
             let answer = if is_retried {
-                retry(&sources, async || client.say("").await).await
+                retry(&env, async || client.say("").await).await
             } else {
                 client.say("").await
             };

@@ -7,7 +7,7 @@ use opentelemetry::{KeyValue, metrics::Meter};
 use tokio::runtime::Handle;
 
 use super::{Kind, Metric};
-use crate::source::Sources;
+use crate::env::Env;
 
 const fn gauge(name: &'static str, help: &'static str) -> Metric {
     Metric { name, kind: Kind::Gauge, labels: &[], help }
@@ -41,7 +41,7 @@ pub(super) const BUILD_INFO: Metric = Metric {
 /// The unit in which the kernel tells processor time, fixed for all programs.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-static STARTED_AT: LazyLock<f64> = LazyLock::new(|| seconds(Sources::system().now()));
+static STARTED_AT: LazyLock<f64> = LazyLock::new(|| seconds(Env::system().now()));
 
 fn seconds(at: time::OffsetDateTime) -> f64 {
     (at - time::OffsetDateTime::UNIX_EPOCH).as_seconds_f64()

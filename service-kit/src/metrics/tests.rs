@@ -10,10 +10,10 @@ use tonic_prost::ProstCodec;
 
 use super::*;
 use crate::{
+    env::Env,
     error::{Reason, Refusal},
     harness::{BOUND, Client, Collector, Echo, serve, serve_echo},
     server::{Server, ServerArgs},
-    source::Sources,
     testing::series as value,
 };
 
@@ -77,7 +77,7 @@ async fn calls_at_work_are_counted_while_they_are_and_shed_ones_when_they_are_sh
         }
     });
     let args = ServerArgs { max_in_flight: 1, ..ServerArgs::default() };
-    let server = Server::new("busy", &args, Sources::system()).add_service(echo);
+    let server = Server::new("busy", &args, Env::system()).add_service(echo);
     let server = serve(server).await;
     let client = server.client();
     let first = tokio::spawn({

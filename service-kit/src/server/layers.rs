@@ -19,9 +19,9 @@ use super::{ServerArgs, mend};
 use crate::{
     auth::{Authenticator, SERVICE_AUTHORIZATION},
     deadline,
+    env::Env,
     error::{Reason, Refusal},
     metrics::rpc::{SERVER_IN_FLIGHT, SERVER_SHED},
-    source::Sources,
 };
 
 /// We answer this much before the caller's time is over: tonic's own timer would answer with
@@ -98,15 +98,15 @@ fn fault(failure: &JoinError) -> Status {
 pub(super) struct Places {
     server: &'static str,
     free: Arc<Semaphore>,
-    sources: Sources,
+    env: Env,
 }
 
 impl Places {
-    pub(super) fn new(server: &'static str, args: &ServerArgs, sources: Sources) -> Self {
+    pub(super) fn new(server: &'static str, args: &ServerArgs, env: Env) -> Self {
         let count = usize::try_from(args.max_in_flight).unwrap_or(Semaphore::MAX_PERMITS);
         // Shown as 0, so that the first call that is shed is seen as a change.
         SERVER_SHED.add(0, [server]);
-        Self { server, free: Arc::new(Semaphore::new(count)), sources }
+        Self { server, free: Arc::new(Semaphore::new(count)), env }
     }
 }
 
@@ -120,7 +120,7 @@ pub(super) async fn limit_in_flight(
     let Ok(_place) = places.free.try_acquire() else {
         SERVER_SHED.add(1, [places.server]);
         let refusal = Refusal::new(Reason::Overloaded, "too many calls are at work");
-        let retry_after = places.sources.jitter(SHED_RETRY_AFTER, 0.5, 1.5);
+        let retry_after = places.env.jitter(SHED_RETRY_AFTER, 0.5, 1.5);
         return answer(refusal.retry_after(retry_after).into());
     };
     let _at_work = SERVER_IN_FLIGHT.enter([places.server]);

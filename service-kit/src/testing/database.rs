@@ -5,7 +5,7 @@ use std::str::FromStr as _;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions};
 use tempfile::TempDir;
 
-use crate::{database::Database, source::Sources};
+use crate::{database::Database, env::Env};
 
 /// Names the PostgreSQL server for tests. `./test` starts one and sets it.
 const SERVER: &str = "OXCART_TEST_POSTGRES";
@@ -31,7 +31,7 @@ pub async fn postgres_url() -> String {
         panic!("{SERVER} is not set: run ./test, which starts a PostgreSQL server and sets it");
     };
     let options = PgConnectOptions::from_str(&server).expect("the test server's URL is valid");
-    let name = format!("test_{}", Sources::system().uuid_v7().simple());
+    let name = format!("test_{}", Env::system().uuid_v7().simple());
     let mut admin = PgConnection::connect_with(&options).await.expect("the test server answers");
     let create = AssertSqlSafe(format!("create database {name}"));
     sqlx::query(create).execute(&mut admin).await.expect("the test server makes databases");

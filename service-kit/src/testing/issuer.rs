@@ -29,7 +29,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
     auth::{AuthArgs, Authenticator, install_crypto},
-    source::Sources,
+    env::Env,
 };
 
 /// The secret of every client.
@@ -45,7 +45,7 @@ const LIFE_SECONDS: i64 = 900;
 pub struct TestIssuer {
     address: SocketAddr,
     state: Arc<Issuing>,
-    sources: Sources,
+    env: Env,
     server: JoinHandle<()>,
 }
 
@@ -56,7 +56,7 @@ struct Issuing {
     key_requests: AtomicUsize,
     token_requests: AtomicUsize,
     scope: Mutex<String>,
-    sources: Sources,
+    env: Env,
 }
 
 struct SigningKey {
@@ -74,15 +74,15 @@ impl Drop for TestIssuer {
 impl TestIssuer {
     /// Starts one on a free port, with the machine's clock.
     pub async fn start() -> Self {
-        Self::start_with(Sources::system()).await
+        Self::start_with(Env::system()).await
     }
 
-    /// Starts one that shares the clock of `sources` with its authenticators.
+    /// Starts one that shares the clock of `env` with its authenticators.
     ///
     /// # Panics
     /// If loopback has no free port.
     #[expect(clippy::expect_used, reason = "a test ends here")]
-    pub async fn start_with(sources: Sources) -> Self {
+    pub async fn start_with(env: Env) -> Self {
         install_crypto();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
@@ -93,7 +93,7 @@ impl TestIssuer {
             key_requests: AtomicUsize::new(0),
             token_requests: AtomicUsize::new(0),
             scope: Mutex::default(),
-            sources: sources.clone(),
+            env: env.clone(),
         });
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(discovery))
@@ -104,7 +104,7 @@ impl TestIssuer {
         let server = tokio::spawn(async move {
             axum::serve(listener, router).await.expect("serving on loopback does not fail");
         });
-        Self { address, state, sources, server }
+        Self { address, state, env, server }
     }
 
     /// Its URL, as in the claim `iss`.
@@ -127,7 +127,7 @@ impl TestIssuer {
     /// Verifies its tokens; has a key cache of its own.
     #[must_use]
     pub fn authenticator(&self) -> Authenticator {
-        Authenticator::new(&self.args(), self.sources.clone())
+        Authenticator::new(&self.args(), self.env.clone())
     }
 
     /// A good token of the user `name`, without `Bearer`.
@@ -162,7 +162,7 @@ impl TestIssuer {
     /// A user's token that expired a minute ago.
     #[must_use]
     pub fn expired_token(&self, name: &str) -> String {
-        let exp = self.sources.now().unix_timestamp() - 60;
+        let exp = self.env.now().unix_timestamp() - 60;
         self.user_token_with(name, &json!({ "exp": exp }))
     }
 
@@ -197,7 +197,7 @@ impl TestIssuer {
     /// Signs with a new key from now on, and serves the old one no more.
     pub fn rotate(&self) {
         let mut keys = lock(&self.state.keys);
-        let kid = format!("key-{}", self.sources.uuid_v7());
+        let kid = format!("key-{}", self.env.uuid_v7());
         *keys = vec![SigningKey::new(&kid)];
     }
 
@@ -232,7 +232,7 @@ impl TestIssuer {
 
 impl Issuing {
     fn claims(&self, subject: &str, audience: &str) -> Value {
-        let now = self.sources.now().unix_timestamp();
+        let now = self.env.now().unix_timestamp();
         json!({
             "iss": self.url,
             "sub": subject,
@@ -240,7 +240,7 @@ impl Issuing {
             "iat": now,
             "nbf": now,
             "exp": now + LIFE_SECONDS,
-            "jti": self.sources.uuid_v7().to_string(),
+            "jti": self.env.uuid_v7().to_string(),
         })
     }
 

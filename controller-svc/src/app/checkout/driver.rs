@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use oxcart_types::CheckoutId;
-use service_kit::{Reason, Sources, deadline, error::chain};
+use service_kit::{Env, Reason, deadline, error::chain};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, broadcast},
     task::JoinHandle,
@@ -81,7 +81,7 @@ pub struct Run {
 pub struct Driver {
     carts: Arc<dyn CartClient>,
     payments: Arc<dyn PaymentClient>,
-    sources: Sources,
+    env: Env,
     pace: Arc<Pace>,
     tasks: TaskTracker,
     runs: Arc<Semaphore>,
@@ -92,11 +92,11 @@ pub struct Driver {
 impl Driver {
     /// Drives checkouts over `services`.
     #[must_use]
-    pub fn new(services: &Services, pace: Pace, sources: Sources) -> Self {
+    pub fn new(services: &Services, pace: Pace, env: Env) -> Self {
         Self {
             carts: services.carts.clone(),
             payments: services.payments.clone(),
-            sources,
+            env,
             tasks: TaskTracker::new(),
             runs: Arc::new(Semaphore::new(pace.max_runs)),
             watches: Arc::new(Semaphore::new(pace.max_watches)),
@@ -112,8 +112,8 @@ impl Driver {
     }
 
     /// Where its randomness comes from.
-    pub(super) const fn sources(&self) -> &Sources {
-        &self.sources
+    pub(super) const fn env(&self) -> &Env {
+        &self.env
     }
 
     /// The right to drive one checkout; none if as many are going on as allowed.
@@ -196,7 +196,7 @@ impl Driver {
                 Next::Decided => return Ok(stored.inspect(|decided| self.announce(decided))),
                 Next::Now(then) => step = then,
                 Next::Later(then) => {
-                    let wait = self.sources.jitter(pause, 0.0, 1.0);
+                    let wait = self.env.jitter(pause, 0.0, 1.0);
                     if Instant::now() + wait >= gives_up {
                         info!(checkout.id = %checkout.id, "checkout {} stays pending for now, the lease brings it back", checkout.id);
                         return Ok(None);
@@ -241,7 +241,7 @@ impl Driver {
             key: checkout.id,
             amount: checkout.total,
             token: token.clone(),
-            not_after: self.sources.now() + left + CLOCK_MARGIN,
+            not_after: self.env.now() + left + CLOCK_MARGIN,
         };
         self.paid(checkout.id, self.payments.charge(&charge)).await
     }

@@ -82,7 +82,7 @@ impl Watch {
 
     /// Waits for the news or the next poll, and looks.
     async fn look(&mut self) -> Result<Option<Checkout>, Error> {
-        let wait = self.driver.sources().jitter(self.pause, 0.5, 1.0);
+        let wait = self.driver.env().jitter(self.pause, 0.5, 1.0);
         self.pause = (self.pause * 2).min(SLOWEST_POLL);
         let poll_at = (Instant::now() + wait).min(self.ends);
         let heard = tokio::time::timeout_at(poll_at, self.hear()).await;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// A clock, and a cryptographically secure random number generator. A clone shares both.
 #[derive(Clone)]
-pub struct Sources {
+pub struct Env {
     clock: Arc<Mutex<Clock>>,
     rng: Arc<Mutex<StdRng>>,
 }
@@ -21,7 +21,7 @@ enum Clock {
     Fixed(OffsetDateTime),
 }
 
-impl Sources {
+impl Env {
     /// The machine's clock and randomness.
     #[must_use]
     pub fn system() -> Self {
@@ -98,18 +98,18 @@ mod tests {
 
     #[test]
     fn one_seed_gives_one_sequence() {
-        let make = || Sources::seeded(7, OffsetDateTime::UNIX_EPOCH);
+        let make = || Env::seeded(7, OffsetDateTime::UNIX_EPOCH);
         let (a, b) = (make(), make());
         assert_eq!(a.uuid_v7(), b.uuid_v7());
         assert_eq!(a.below(1_000_000), b.below(1_000_000));
-        assert_ne!(a.bytes::<32>(), Sources::seeded(8, OffsetDateTime::UNIX_EPOCH).bytes::<32>());
+        assert_ne!(a.bytes::<32>(), Env::seeded(8, OffsetDateTime::UNIX_EPOCH).bytes::<32>());
     }
 
     #[test]
     fn ids_made_later_sort_later() {
-        let sources = Sources::seeded(7, OffsetDateTime::UNIX_EPOCH);
-        let first = sources.uuid_v7();
-        sources.advance(Duration::from_millis(1));
-        assert!(first < sources.uuid_v7());
+        let env = Env::seeded(7, OffsetDateTime::UNIX_EPOCH);
+        let first = env.uuid_v7();
+        env.advance(Duration::from_millis(1));
+        assert!(first < env.uuid_v7());
     }
 }
