@@ -9,7 +9,7 @@ pub mod metrics;
 
 use std::time::Duration;
 
-use service_kit::Env;
+use kit_service::Env;
 
 pub use carts::Carts;
 pub use checkouts::{Checkouts, Timing};

@@ -3,16 +3,16 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::Parser;
+use kit_database::DatabaseArgs;
+use kit_rpc::{auth::AuthArgs, server::ServerArgs};
+use kit_service::telemetry::TelemetryArgs;
 use oxcart_types::MAX_QUANTITY;
-use service_kit::{
-    auth::AuthArgs, database::DatabaseArgs, server::ServerArgs, telemetry::TelemetryArgs,
-};
 
 use crate::{app::Timing, domain::Limits};
 
 /// Carts and the record of their checkouts.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "cart-svc", version = service_kit::version())]
+#[command(name = "cart-svc", version = kit_service::version())]
 pub struct Config {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, env = "OXCART_LISTEN", default_value = "127.0.0.1:50052", value_name = "ADDR")]

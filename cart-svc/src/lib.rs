@@ -12,13 +12,14 @@ pub mod store;
 
 use std::sync::Arc;
 
-use oxcart_proto::cart::cart_service_server::CartServiceServer;
-use oxcart_proto::cart::checkout_service_server::CheckoutServiceServer;
-use service_kit::{
-    Env,
+use kit_database::{Database, OpenError, metrics};
+use kit_rpc::{
     auth::Authenticator,
-    database::{Database, OpenError},
-    server::{BindError, ServeError, Server},
+    server::{ServeError, Server},
+};
+use kit_service::{Env, listen::BindError};
+use oxcart_proto::cart::{
+    cart_service_server::CartServiceServer, checkout_service_server::CheckoutServiceServer,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -70,13 +71,14 @@ pub async fn serve(
 ) -> Result<(), RunError> {
     app::metrics::show_alarms();
     let database = migrate(&config).await?;
+    let _shown = metrics::watch(NAME, &database);
     let store = store::open(&database, env.clone());
     let (carts, checkouts) = services(&config, store, &env);
     let served = Server::new(NAME, &config.server, env.clone())
         .authenticator(Authenticator::new(&config.auth, env))
         .add_service(carts)
         .add_service(checkouts)
-        .database(&database)
+        .ready_when(database.readiness())
         .serve(listener, shutdown)
         .await;
     database.close().await;

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use cart_svc::{Config, RunError};
 use clap::Parser as _;
-use service_kit::{Env, run, server};
+use kit_service::{Env, run};
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
     let config = Config::parse();
     if config.check_health {
-        return run::check_health("cart-svc", config.listen);
+        return kit_rpc::server::check_health("cart-svc", config.listen);
     }
     let telemetry = config.telemetry.clone();
     run::run("cart-svc", &telemetry, |shutdown| start(config, shutdown))
@@ -22,6 +22,6 @@ async fn start(config: Config, shutdown: CancellationToken) -> Result<(), RunErr
         cart_svc::migrate(&config).await?.close().await;
         return Ok(());
     }
-    let listener = server::bind(config.listen).await?;
+    let listener = kit_service::listen::bind(config.listen).await?;
     cart_svc::serve(config, listener, shutdown, Env::system()).await
 }

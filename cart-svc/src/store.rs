@@ -13,11 +13,9 @@ mod sqlite;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use kit_database::{Database, Failure, Migration, Migrations};
+use kit_service::Env;
 use oxcart_types::{CartFilter, CartId, CheckoutId, RequestId, UserId, Version};
-use service_kit::{
-    Env,
-    database::{Database, Failure, Migration, Migrations},
-};
 use time::OffsetDateTime;
 
 use crate::domain::{Cart, Checkout, CheckoutEvent, Decided, Marked};

@@ -28,7 +28,7 @@ fn free_address() -> SocketAddr {
 fn the_version_names_the_commit() {
     let output = program(&["--version"]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(text.trim_end(), format!("cart-svc {}", service_kit::version()));
+    assert_eq!(text.trim_end(), format!("cart-svc {}", kit_service::version()));
 }
 
 #[test]

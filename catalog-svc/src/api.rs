@@ -6,9 +6,9 @@ mod answer;
 mod parse;
 mod upload;
 
+use kit_rpc::{auth::Caller, page};
 use oxcart_proto::catalog::{self as pb, catalog_service_server::CatalogService};
 use oxcart_types::Currency;
-use service_kit::{auth::Caller, page};
 use tonic::{Request, Response, Status, Streaming};
 
 use self::{

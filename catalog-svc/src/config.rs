@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 
+use kit_database::DatabaseArgs;
+use kit_rpc::{auth::AuthArgs, server::ServerArgs};
+use kit_service::telemetry::TelemetryArgs;
 use oxcart_types::Currency;
-use service_kit::{
-    auth::AuthArgs, database::DatabaseArgs, server::ServerArgs, telemetry::TelemetryArgs,
-};
 
 /// Serves the catalogue: the items for sale, their descriptions and prices
 #[derive(Debug, Clone, clap::Parser)]
-#[command(name = "catalog-svc", version = service_kit::version())]
+#[command(name = "catalog-svc", version = kit_service::version())]
 pub struct Config {
     /// Address and port to listen on
     #[arg(long, env = "OXCART_LISTEN", default_value = "127.0.0.1:50051", value_name = "ADDRESS")]

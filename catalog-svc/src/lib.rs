@@ -10,13 +10,13 @@ pub mod config;
 pub mod domain;
 pub mod store;
 
-use oxcart_proto::catalog::catalog_service_server::CatalogServiceServer;
-use service_kit::{
-    Env,
+use kit_database::{Database, OpenError, metrics};
+use kit_rpc::{
     auth::Authenticator,
-    database::{Database, OpenError},
-    server::{self, BindError, ServeError, Server},
+    server::{ServeError, Server},
 };
+use kit_service::{Env, listen::BindError};
+use oxcart_proto::catalog::catalog_service_server::CatalogServiceServer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -61,7 +61,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, env: Env) -> Resul
         open(&config).await?.close().await;
         return Ok(());
     }
-    let listener = server::bind(config.listen).await?;
+    let listener = kit_service::listen::bind(config.listen).await?;
     serve(config, listener, shutdown, env).await
 }
 
@@ -76,6 +76,7 @@ pub async fn serve(
     env: Env,
 ) -> Result<(), RunError> {
     let database = open(&config).await?;
+    let _shown = metrics::watch("catalog-svc", &database);
     let catalog = Catalog::new(store::open(&database));
     if config.load_built_in {
         let loaded = catalog.import_if_empty(BUILT_IN_CATALOG, config.default_currency);
@@ -86,7 +87,7 @@ pub async fn serve(
     Server::new("catalog-svc", &config.server, env.clone())
         .authenticator(Authenticator::new(&config.auth, env))
         .add_service(api)
-        .database(&database)
+        .ready_when(database.readiness())
         .serve(listener, shutdown)
         .await?;
     database.close().await;

@@ -4,15 +4,15 @@ use std::process::ExitCode;
 
 use catalog_svc::config::Config;
 use clap::Parser as _;
-use service_kit::Env;
+use kit_service::Env;
 
 fn main() -> ExitCode {
     let config = Config::parse();
     if config.check_health {
-        return service_kit::run::check_health("catalog-svc", config.listen);
+        return kit_rpc::server::check_health("catalog-svc", config.listen);
     }
     let telemetry = config.telemetry.clone();
-    service_kit::run::run("catalog-svc", &telemetry, |shutdown| {
+    kit_service::run::run("catalog-svc", &telemetry, |shutdown| {
         catalog_svc::run(config, shutdown, Env::system())
     })
 }

@@ -9,10 +9,10 @@ mod sql;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use kit_database::{Database, Migration, Migrations};
 use oxcart_types::{Item, Sku};
-use service_kit::database::{Database, Migration, Migrations};
 
-pub use service_kit::database::StoreError;
+pub use kit_database::StoreError;
 
 use self::{memory::MemoryStore, sql::SqlStore};
 use crate::domain::{

@@ -5,19 +5,18 @@ use std::time::Duration;
 
 use catalog_svc::{BUILT_IN_CATALOG, config::Config};
 use clap::Parser as _;
+use kit_rpc::channel::{self, Outbound};
+use kit_service::Env;
+use kit_testing::TestIssuer;
 use oxcart_proto::{
+    Reason,
     catalog::{
         DeleteItemRequest, GetDescriptionsRequest, ImportItemsRequest, ImportItemsResponse,
         ListItemsRequest, SearchItemsRequest, UpsertItemRequest,
         catalog_service_client::CatalogServiceClient,
     },
     common::{Item, Money},
-};
-use service_kit::{
-    Env, Reason,
-    channel::{self, Outbound},
-    error, server,
-    testing::TestIssuer,
+    error,
 };
 use tokio::task::JoinHandle;
 use tokio_stream::{self as stream, StreamExt as _};
@@ -44,7 +43,7 @@ impl Harness {
         let database = ["catalog-svc", "--database-url", database_url];
         let mut config = Config::parse_from(database.iter().chain(flags));
         config.auth = issuer.args();
-        let listener = server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let listener = kit_service::listen::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
         let serve = catalog_svc::serve(config, listener, shutdown.clone(), Env::system());

@@ -11,11 +11,8 @@ use catalog_svc::{
     },
     store::{self, CatalogStore, MIGRATIONS, Saved, StoreError},
 };
+use kit_database::{Database, Failure};
 use oxcart_types::{Item, Money, Sku};
-use service_kit::{
-    database::{Database, Failure},
-    testing,
-};
 
 /// Runs each rule on each store.
 macro_rules! suite {
@@ -29,14 +26,14 @@ macro_rules! suite {
         mod sqlite {
             $(#[tokio::test]
             async fn $rule() {
-                let (database, _folder) = super::testing::sqlite("catalog").await;
+                let (database, _folder) = kit_testing::sqlite("catalog").await;
                 super::$rule(super::migrated(database).await).await;
             })+
         }
         mod postgres {
             $(#[tokio::test]
             async fn $rule() {
-                let database = super::testing::postgres("catalog").await;
+                let database = kit_testing::postgres("catalog").await;
                 super::$rule(super::migrated(database).await).await;
             })+
         }
@@ -65,8 +62,8 @@ suite! {
 
 #[tokio::test]
 async fn a_database_that_has_gone_is_unavailable_and_no_fault() {
-    let (sqlite, _folder) = testing::sqlite("catalog").await;
-    for database in [sqlite, testing::postgres("catalog").await] {
+    let (sqlite, _folder) = kit_testing::sqlite("catalog").await;
+    for database in [sqlite, kit_testing::postgres("catalog").await] {
         let store = migrated(database.clone()).await;
         database.close().await;
         let failure = store.save(&ItemSet::default()).await.unwrap_err();

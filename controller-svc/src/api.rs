@@ -10,9 +10,12 @@ mod status;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream, stream::BoxStream};
-use oxcart_proto::controller::{self as pb, controller_service_server::ControllerService};
+use kit_rpc::{auth::Caller, server::shutdown_signal};
+use oxcart_proto::{
+    Reason, Refusal,
+    controller::{self as pb, controller_service_server::ControllerService},
+};
 use oxcart_types::CartFilter;
-use service_kit::{Reason, auth::Caller, error::Refusal, server::shutdown_signal};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 

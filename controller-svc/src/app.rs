@@ -15,7 +15,7 @@ pub mod session;
 
 use std::sync::Arc;
 
-use service_kit::Env;
+use kit_service::Env;
 
 pub use error::Error;
 

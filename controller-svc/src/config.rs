@@ -3,19 +3,18 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Parser;
-use secrecy::SecretString;
-use service_kit::{
-    auth::AuthArgs,
+use kit_rpc::{auth::AuthArgs, server::ServerArgs};
+use kit_service::{
     secret::{self, SecretError},
-    server::ServerArgs,
     telemetry::TelemetryArgs,
 };
+use secrecy::SecretString;
 
 use crate::app::{checkout::Pace, recovery::RecoverySettings};
 
 /// What a shop's client talks to: items, carts and checkout.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "controller-svc", version = service_kit::version())]
+#[command(name = "controller-svc", version = kit_service::version())]
 pub struct Config {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, env = "OXCART_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]

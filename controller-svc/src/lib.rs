@@ -12,14 +12,13 @@ pub mod domain;
 
 use std::sync::Arc;
 
-use oxcart_proto::controller::controller_service_server::ControllerServiceServer;
-use service_kit::{
-    Env,
+use kit_rpc::{
     auth::{Authenticator, ServiceIdentity},
     channel::{self, InvalidUrl},
-    secret::SecretError,
-    server::{BindError, ServeError, Server},
+    server::{ServeError, Server},
 };
+use kit_service::{Env, listen::BindError, secret::SecretError};
+use oxcart_proto::controller::controller_service_server::ControllerServiceServer;
 use tokio::{
     net::TcpListener,
     time::{Instant, sleep},

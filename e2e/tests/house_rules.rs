@@ -40,7 +40,8 @@ fn a_service_that_depends_on_another_is_found() {
 #[test]
 fn what_each_crate_may_depend_on_is_let_pass() {
     for (name, dependency) in [
-        ("cart-svc", "service-kit"),
+        ("cart-svc", "kit-database"),
+        ("kit-rpc", "kit-balance"),
         ("oxcart", "cart-svc"),
         ("e2e", "oxcart"),
         ("loadgen", "oxcart-proto"),
@@ -53,12 +54,34 @@ fn what_each_crate_may_depend_on_is_let_pass() {
 
 #[test]
 fn the_kernel_the_contract_and_the_tools_know_no_service() {
-    for name in ["oxcart-types", "oxcart-proto", "service-kit", "oxcart-client", "loadgen"] {
+    for name in
+        ["oxcart-types", "oxcart-proto", "kit-rpc", "kit-testing", "oxcart-client", "loadgen"]
+    {
         for service in SERVICES {
             let text = manifest(name, &format!("[dependencies]\n{service}.workspace = true"));
             assert_eq!(check_manifest("x/Cargo.toml", &text).len(), 1, "{name} {service}");
         }
     }
+}
+
+#[test]
+fn a_dependency_upwards_or_of_a_product_on_what_tests_need_is_found() {
+    for (name, dependency) in [
+        ("kit-service", "kit-rpc"),
+        ("kit-balance", "oxcart-types"),
+        ("kit-database", "kit-rpc"),
+        ("kit-rpc", "kit-database"),
+        ("kit-rpc", "kit-testing"),
+        ("controller-svc", "kit-database"),
+        ("controller-svc", "sqlx"),
+        ("kit-service", "sqlx"),
+    ] {
+        let text = manifest(name, &format!("[dev-dependencies]\n{dependency}.workspace = true"));
+        assert_eq!(check_manifest("x/Cargo.toml", &text).len(), 1, "{name} {dependency}");
+    }
+    let text = manifest("cart-svc", "[dependencies]\nkit-testing.workspace = true");
+    let wrong = ["cart-svc may have kit-testing for its tests only"];
+    assert_eq!(check_manifest("x/Cargo.toml", &text), wrong);
 }
 
 #[test]
@@ -74,7 +97,7 @@ fn what_is_said_in_the_wrong_room_is_found() {
     for (file, code) in [
         ("cart-svc/src/domain/cart.rs", "use tokio::time::sleep;"),
         ("cart-svc/src/domain.rs", "fn f(status: tonic::Status) {}"),
-        ("cart-svc/src/domain/cart.rs", "use service_kit::Env;"),
+        ("cart-svc/src/domain/cart.rs", "use kit_service::Env;"),
         ("cart-svc/src/domain/cart.rs", "let now = std::time::SystemTime::now();"),
         ("cart-svc/src/domain/cart.rs", "tracing::info!(\"x\");"),
         ("cart-svc/src/domain/cart.rs", "async fn f() {}"),
@@ -126,11 +149,12 @@ fn what_belongs_in_its_room_is_let_pass() {
         ),
         ("controller-svc/src/clients.rs", "use oxcart_proto::cart as pb; use crate::domain::Cart;"),
         ("controller-svc/src/app/checkout.rs", "use crate::clients::Payments;"),
+        ("controller-svc/src/app/checkout.rs", "use oxcart_proto::Reason;"),
         ("cart-svc/src/config.rs", "#[arg(long, env = \"OXCART_LISTEN\")] listen: String,"),
         ("cart-svc/src/lib.rs", "pub use config::Config; use crate::{api, app, store};"),
         ("cart-svc/src/lib.rs", "use oxcart_proto::cart::cart_service_server::CartServiceServer;"),
         ("cart-svc/tests/store.rs", "const NOTE: &str = \"#[ignore]\";"),
-        ("service-kit/src/server.rs", "#[arg(long, env = \"OXCART_DRAIN\")] drain: u8,"),
+        ("kit/rpc/src/server/args.rs", "#[arg(long, env = \"OXCART_DRAIN\")] drain: u8,"),
     ] {
         assert_eq!(check_source(file, code), Vec::<String>::new(), "{file}: {code}");
     }

@@ -8,7 +8,7 @@
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
 
 use clap::{Arg, ArgAction, Command, CommandFactory as _, Parser as _};
-use service_kit::metrics::{self, Metric};
+use kit_service::metrics::{self, Metric};
 use tokio_util::sync::CancellationToken;
 
 /// The programs of the documentation, the whole store in one process last.
@@ -26,10 +26,13 @@ fn programs() -> Vec<(&'static str, Command)> {
 
 /// A metric and who has it.
 fn all_metrics() -> Vec<(&'static str, Metric)> {
-    let all = metrics::METRICS.iter().map(|metric| ("all", *metric));
+    let all = metrics::METRICS.iter().chain(&kit_rpc::metrics::METRICS);
+    let all = all.map(|metric| ("all", *metric));
+    let databases = kit_database::metrics::METRICS.iter();
     let controller = controller_svc::app::metrics::METRICS.iter();
     let cart = cart_svc::app::metrics::METRICS.iter();
-    all.chain(controller.map(|metric| ("controller-svc", *metric)))
+    all.chain(databases.map(|metric| ("all with a database", *metric)))
+        .chain(controller.map(|metric| ("controller-svc", *metric)))
         .chain(cart.map(|metric| ("cart-svc", *metric)))
         .collect()
 }

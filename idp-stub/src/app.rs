@@ -13,8 +13,8 @@ mod throttle;
 
 use std::{sync::Arc, time::Duration};
 
+use kit_service::Env;
 use secrecy::SecretString;
-use service_kit::Env;
 
 // What a use case may fail with: the api knows it as a word of ours.
 use crate::store::IdpStore;

@@ -2,13 +2,15 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use service_kit::{database::DatabaseArgs, server::ServerArgs, telemetry::TelemetryArgs};
+use kit_database::DatabaseArgs;
+use kit_rpc::server::ServerArgs;
+use kit_service::telemetry::TelemetryArgs;
 
 use crate::app::Policy;
 
 /// A small identity provider for development: users, service tokens, OIDC discovery
 #[derive(Debug, Clone, clap::Parser)]
-#[command(name = "idp-stub", version = service_kit::version())]
+#[command(name = "idp-stub", version = kit_service::version())]
 pub struct Config {
     /// Address for gRPC; port 0 takes a free one
     #[arg(long, env = "OXCART_LISTEN", default_value = "127.0.0.1:50053", value_name = "ADDR")]

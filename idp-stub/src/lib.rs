@@ -14,11 +14,11 @@ pub mod store;
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
-use service_kit::{
-    Env,
-    database::{Database, OpenError},
-    error::chain,
-    server::{BindError, ServeError, Server, bind},
+use kit_database::{Database, OpenError, metrics};
+use kit_rpc::server::{ServeError, Server};
+use kit_service::{
+    Env, chain,
+    listen::{BindError, bind},
 };
 use tokio::{net::TcpListener, time::interval};
 use tokio_util::sync::CancellationToken;
@@ -103,13 +103,14 @@ pub async fn serve(
         return Err(IdpServeError::SameAudience);
     }
     let database = open_database(&config).await?;
+    let _shown = metrics::watch(NAME, &database);
     let idp = Arc::new(open_idp(&config, &database, &env).await?);
     info!(issuer = config.issuer, "issuing tokens as {}", config.issuer);
 
     let stop = shutdown.child_token();
     let grpc = Server::new(NAME, &config.server, env)
         .add_service(IdpRpc::service(Arc::clone(&idp)))
-        .database(&database)
+        .ready_when(database.readiness())
         .serve(grpc_listener, stop.clone());
     // HTTP goes on for as long as gRPC takes calls.
     let stop_http = CancellationToken::new();

@@ -8,8 +8,8 @@ use idp_stub::Config;
 fn main() -> ExitCode {
     let config = Config::parse();
     if config.check_health {
-        return service_kit::run::check_health("idp-stub", config.listen);
+        return kit_rpc::server::check_health("idp-stub", config.listen);
     }
     let telemetry = config.telemetry.clone();
-    service_kit::run::run("idp-stub", &telemetry, |shutdown| idp_stub::run(config, shutdown))
+    kit_service::run::run("idp-stub", &telemetry, |shutdown| idp_stub::run(config, shutdown))
 }

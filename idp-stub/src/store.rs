@@ -10,7 +10,7 @@ mod sql;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use service_kit::database::{Database, Migration, Migrations};
+use kit_database::{Database, Migration, Migrations};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -19,8 +19,8 @@ use crate::domain::{
     Username,
 };
 
+pub use kit_database::StoreError;
 pub use memory::MemoryStore;
-pub use service_kit::database::StoreError;
 pub use sql::SqlStore;
 
 /// The tables, for both databases.

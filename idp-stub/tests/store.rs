@@ -10,7 +10,7 @@ use idp_stub::{
     },
     store::{IdpStore, MIGRATIONS, open},
 };
-use service_kit::{database::Database, testing};
+use kit_database::Database;
 use time::{Duration, OffsetDateTime, macros::datetime};
 use uuid::Uuid;
 
@@ -35,7 +35,7 @@ macro_rules! on_every_store {
         mod sqlite {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $rule() {
-                let (database, _folder) = super::testing::sqlite("idp").await;
+                let (database, _folder) = kit_testing::sqlite("idp").await;
                 super::$rule(super::migrated(database).await).await;
             })*
         }
@@ -43,7 +43,7 @@ macro_rules! on_every_store {
         mod postgres {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $rule() {
-                let database = super::testing::postgres("idp").await;
+                let database = kit_testing::postgres("idp").await;
                 super::$rule(super::migrated(database).await).await;
             })*
         }

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use kit_service::telemetry::TelemetryArgs;
 use oxcart_client::ClientCredentials;
 use secrecy::SecretString;
-use service_kit::telemetry::TelemetryArgs;
 
 use crate::{
     demo::Credentials,

@@ -9,12 +9,12 @@ mod show;
 
 use std::io::{self, Write};
 
+use kit_service::Env;
 use oxcart_client::{
     CallError, Cart, CheckoutError, Client, ClientCredentials, Error, InvalidUrl, Outcome,
     Purchase, Shopper,
 };
 use secrecy::SecretString;
-use service_kit::Env;
 
 /// Stands for a test card that always pays, see the payment service.
 const PAYMENT_TOKEN: &str = "tok_visa";

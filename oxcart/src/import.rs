@@ -6,12 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use kit_rpc::auth::ServiceIdentity;
+use kit_service::Env;
 use oxcart_client::{
     BadField, CallError, Client, Error, ImportItemsResponse, InvalidUrl, Session, SourceError,
     Token,
 };
 use secrecy::SecretString;
-use service_kit::{Env, auth::ServiceIdentity};
 
 /// Largest file that is read: what the catalogue takes.
 const MAX_FILE_BYTES: u64 = 32 * 1024 * 1024;

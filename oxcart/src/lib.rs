@@ -13,7 +13,7 @@ pub mod up;
 
 use std::io::Write;
 
-use service_kit::Env;
+use kit_service::Env;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 

@@ -12,7 +12,7 @@ use std::{
     collections::BTreeMap, error::Error, fmt, future::poll_fn, io, net::SocketAddr, task::Poll,
 };
 
-use service_kit::Env;
+use kit_service::Env;
 
 pub use self::member::until_serving;
 use self::{member::Member, wiring::Wiring};

@@ -98,7 +98,7 @@ fn one_seed_plays_one_visit_and_each_user_has_carts_of_its_own() {
 
 #[tokio::test]
 async fn the_demo_plays_on_postgres_and_in_memory_too() {
-    let url = service_kit::testing::postgres_url().await;
+    let url = kit_testing::postgres_url().await;
     for database in [&url, "memory:"] {
         let play = |args: &[&str]| {
             let output = run(&[&["demo", "--database", database, "--user", "ada"], args].concat());

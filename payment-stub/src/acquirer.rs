@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use kit_service::Env;
 use oxcart_types::{DeclineReason, PaymentId};
-use service_kit::Env;
 
 use crate::{
     domain::{

@@ -5,14 +5,11 @@ mod wire;
 
 use std::{sync::Arc, time::Duration};
 
-use oxcart_proto::payment::{self as pb, payment_service_server::PaymentService};
-use service_kit::{
-    Reason,
-    auth::Caller,
-    database::StoreError,
-    deadline,
-    error::{self, Refusal},
-    page, server,
+use kit_database::StoreError;
+use kit_rpc::{auth::Caller, deadline, error, page, server};
+use oxcart_proto::{
+    Reason, Refusal,
+    payment::{self as pb, payment_service_server::PaymentService},
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -33,7 +30,7 @@ const NEVER: Duration = Duration::from_secs(30);
 pub struct PaymentApi {
     payments: Arc<Payments>,
     charge_wait: Duration,
-    env: service_kit::Env,
+    env: kit_service::Env,
 }
 
 impl PaymentApi {
@@ -42,7 +39,7 @@ impl PaymentApi {
     pub const fn new(
         payments: Arc<Payments>,
         charge_wait: Duration,
-        env: service_kit::Env,
+        env: kit_service::Env,
     ) -> Self {
         Self { payments, charge_wait, env }
     }
@@ -166,7 +163,7 @@ fn fault(error: PaymentError) -> Status {
         other => return error::internal(context, &other),
     };
     match cause {
-        StoreError::Database(failure) => failure.into_status(context),
+        StoreError::Database(failure) => error::failed(context, &failure, failure.is_unavailable()),
         StoreError::Conflict => error::unavailable(context, &cause),
         StoreError::Unreadable { .. } => error::internal(context, &cause),
     }

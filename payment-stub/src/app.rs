@@ -10,7 +10,7 @@ mod settle;
 
 use std::{sync::Arc, time::Duration};
 
-use service_kit::Env;
+use kit_service::Env;
 
 pub use charge::Charge;
 pub use recovery::sweep_until;

@@ -3,15 +3,15 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::Parser;
-use service_kit::{
-    auth::AuthArgs, database::DatabaseArgs, server::ServerArgs, telemetry::TelemetryArgs,
-};
+use kit_database::DatabaseArgs;
+use kit_rpc::{auth::AuthArgs, server::ServerArgs};
+use kit_service::telemetry::TelemetryArgs;
 
 use crate::domain::acquirer::Delays;
 
 /// The simulated payment processor: test cards, scripted trouble, and one outcome per key for ever.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "payment-stub", version = service_kit::version())]
+#[command(name = "payment-stub", version = kit_service::version())]
 pub struct Config {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, env = "OXCART_LISTEN", default_value = "127.0.0.1:50054", value_name = "ADDR")]

@@ -13,13 +13,13 @@ pub mod store;
 
 use std::{sync::Arc, time::Duration};
 
-use oxcart_proto::payment::payment_service_server::PaymentServiceServer;
-use service_kit::{
-    Env,
+use kit_database::{Database, OpenError, metrics};
+use kit_rpc::{
     auth::Authenticator,
-    database::{Database, OpenError},
-    server::{BindError, ServeError, Server},
+    server::{ServeError, Server},
 };
+use kit_service::{Env, listen::BindError};
+use oxcart_proto::payment::payment_service_server::PaymentServiceServer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -73,6 +73,7 @@ pub async fn serve(
     env: Env,
 ) -> Result<(), RunError> {
     let database = migrate(&config).await?;
+    let _shown = metrics::watch(NAME, &database);
     let stores = Stores::open(&database);
     let acquirer = Arc::new(SimulatedAcquirer::new(stores.acquirer, config.delays(), env.clone()));
     let store = stores.payments;
@@ -86,7 +87,7 @@ pub async fn serve(
     let server = Server::new(NAME, &config.server, env.clone())
         .authenticator(Authenticator::new(&config.auth, env))
         .add_service(service)
-        .database(&database);
+        .ready_when(database.readiness());
     // Callers in the server's drain still wait for outcomes, so the rest stops after it.
     let stop_sweep = CancellationToken::new();
     let sweep = app::sweep_until(stop_sweep.clone(), config.sweep_interval(), &*store, &settler);

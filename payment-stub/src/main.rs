@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use kit_service::{Env, run};
 use payment_stub::{Config, RunError};
-use service_kit::{Env, run, server};
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
     let config = Config::parse();
     if config.check_health {
-        return run::check_health("payment-stub", config.listen);
+        return kit_rpc::server::check_health("payment-stub", config.listen);
     }
     let telemetry = config.telemetry.clone();
     run::run("payment-stub", &telemetry, |shutdown| start(config, shutdown))
@@ -22,6 +22,6 @@ async fn start(config: Config, shutdown: CancellationToken) -> Result<(), RunErr
         payment_stub::migrate(&config).await?.close().await;
         return Ok(());
     }
-    let listener = server::bind(config.listen).await?;
+    let listener = kit_service::listen::bind(config.listen).await?;
     payment_stub::serve(config, listener, shutdown, Env::system()).await
 }

@@ -12,11 +12,11 @@ mod sql;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use service_kit::database::{Database, Migration, Migrations};
+use kit_database::{Database, Migration, Migrations};
 use time::OffsetDateTime;
 
+pub use kit_database::StoreError;
 pub use memory::MemoryStore;
-pub use service_kit::database::StoreError;
 pub use sql::SqlStore;
 
 use crate::domain::{

@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use kit_database::Database;
+use kit_testing::TestIssuer;
 use oxcart_proto::{
     common::Money,
     payment::{
@@ -17,7 +19,6 @@ use oxcart_proto::{
     },
 };
 use payment_stub::store::Stores;
-use service_kit::{database::Database, testing::TestIssuer};
 use tonic::{Request, transport::Channel};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_payment-stub");

@@ -5,8 +5,12 @@
 use std::{path::Path, time::Duration};
 
 use clap::Parser as _;
+use kit_service::Env;
+use kit_testing::TestIssuer;
 use oxcart_proto::{
+    Reason,
     common::{DeclineReason, Money},
+    error,
     payment::{
         Card, ChargeRequest, GetPaymentRequest, ListPaymentsRequest, Payment, PaymentState,
         RefundRequest, ResolveRequest, TokenizeRequest,
@@ -15,7 +19,6 @@ use oxcart_proto::{
 };
 use payment_stub::{Config, RunError, domain::scenario};
 use prost_types::Timestamp;
-use service_kit::{Env, Reason, error, testing::TestIssuer};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;

@@ -10,6 +10,7 @@ mod register;
 
 use std::{future::Future, time::Duration};
 
+use kit_database::Database;
 use oxcart_types::Money;
 use payment_stub::{
     domain::{
@@ -18,7 +19,6 @@ use payment_stub::{
     },
     store::{MIGRATIONS, Stores},
 };
-use service_kit::{database::Database, testing};
 use time::{OffsetDateTime, macros::datetime};
 
 /// When every test begins.
@@ -95,14 +95,14 @@ async fn on_memory<F: Future<Output = ()>>(test: impl FnOnce(Stores) -> F) {
 
 /// Runs `test` on a new SQLite file.
 async fn on_sqlite<F: Future<Output = ()>>(test: impl FnOnce(Stores) -> F) {
-    let (database, _folder) = testing::sqlite("payment").await;
+    let (database, _folder) = kit_testing::sqlite("payment").await;
     database.migrate(&MIGRATIONS).await.unwrap();
     test(Stores::open(&database)).await;
 }
 
 /// Runs `test` on a new PostgreSQL database.
 async fn on_postgres<F: Future<Output = ()>>(test: impl FnOnce(Stores) -> F) {
-    let database = testing::postgres("payment").await;
+    let database = kit_testing::postgres("payment").await;
     database.migrate(&MIGRATIONS).await.unwrap();
     test(Stores::open(&database)).await;
 }

@@ -1,7 +1,7 @@
 //! `oxcart.cart.v1.CartService`.
 
+use kit_rpc::auth::Caller;
 use oxcart_proto::cart::{self as pb, cart_service_server::CartService};
-use service_kit::auth::Caller;
 use tonic::{Request, Response, Status};
 
 use super::{page, request, response};

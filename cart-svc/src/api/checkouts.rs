@@ -1,7 +1,7 @@
 //! `oxcart.cart.v1.CheckoutService`.
 
+use kit_rpc::auth::Caller;
 use oxcart_proto::cart::{self as pb, checkout_service_server::CheckoutService};
-use service_kit::auth::Caller;
 use tonic::{Request, Response, Status};
 
 use super::{request, response};

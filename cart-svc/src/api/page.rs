@@ -1,10 +1,8 @@
 //! Pages of carts: the query that a page token belongs to, and where a page ends.
 
+use kit_database::{from_micros, micros};
+use kit_rpc::page;
 use oxcart_types::{CartFilter, UserId};
-use service_kit::{
-    database::{from_micros, micros},
-    page,
-};
 
 use crate::app::Cursor;
 

@@ -1,5 +1,6 @@
 //! Requests: what they ask for, or every bad field at once.
 
+use kit_rpc::page::Page;
 use oxcart_proto::{
     BadFields, Reason, Refusal,
     cart::{self as pb, get_checkout_request::Name},
@@ -10,7 +11,6 @@ use oxcart_types::{
     CartFilter, CartId, CheckoutFailure, CheckoutId, MAX_AMOUNT, Money, Note, PaymentId,
     PricedLine, Quantity, Quote, QuoteFault, Sku, UserId, Version,
 };
-use service_kit::page::Page;
 use tonic::Status;
 
 use super::page;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use kit_rpc::error::{failed, internal};
 use oxcart_proto::{BadFields, Reason, Refusal};
-use service_kit::error::internal;
 use tonic::Status;
 
 use super::response;
@@ -36,7 +36,9 @@ impl From<Error> for Status {
             }
             Error::CheckoutNotFound => Refusal::new(Reason::CheckoutNotFound, message).into(),
             Error::Contradicted(_) => Refusal::new(Reason::CheckoutContradicted, message).into(),
-            Error::Store(StoreError::Database(failure)) => failure.into_status(STORE_FAILED),
+            Error::Store(StoreError::Database(failure)) => {
+                failed(STORE_FAILED, &failure, failure.is_unavailable())
+            }
             Error::Store(corrupt @ StoreError::Corrupt { .. }) => internal(STORE_FAILED, &corrupt),
         }
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use kit_service::Env;
 use oxcart_types::{CartFilter, CartId, Note, Quantity, Sku, UserId, Version};
-use service_kit::Env;
 use time::OffsetDateTime;
 
 use super::{Error, TRIES, saved};

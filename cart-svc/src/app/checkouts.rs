@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use kit_service::Env;
 use oxcart_types::{CheckoutFailure, CheckoutId, CheckoutState, Money, PaymentId, UserId};
-use service_kit::Env;
 use tracing::{debug, error, info};
 
 use super::{Error, TRIES, metrics, saved};
@@ -211,7 +211,7 @@ impl Checkouts {
             }
             Err(failed) => {
                 metrics::LEASES.add(1, ["failed"]);
-                let cause = service_kit::error::chain(&failed);
+                let cause = kit_service::chain(&failed);
                 error!(checkout.id = %id, error = cause, "checkout {id} cannot be handed out");
                 None
             }

@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: calls and statements, which the server and the database measure.
 
-use service_kit::metrics::{Counter, Metric};
+use kit_service::metrics::{Counter, Metric};
 
 /// The metrics of the cart service, beside those of every service.
 pub static METRICS: [Metric; 2] = [REFUSED_OUTCOMES.metric(), LEASES.metric()];

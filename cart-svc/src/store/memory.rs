@@ -7,8 +7,8 @@ use std::{
 };
 
 use async_trait::async_trait;
+use kit_service::Env;
 use oxcart_types::{CartFilter, CartId, CheckoutId, CheckoutState, UserId, Version};
-use service_kit::Env;
 use time::OffsetDateTime;
 use uuid::Uuid;
 

@@ -98,7 +98,7 @@ async fn insert_checkout(
         .bind(checkout.quote.total().currency().code())
         .bind(span_micros(checkout.charge_window))
         .bind(span_micros(lease))
-        .bind(service_kit::database::micros(checkout.created_at))
+        .bind(kit_database::micros(checkout.created_at))
         .execute(on)
         .await;
     done.map(drop).map_err(failed)

@@ -1,10 +1,10 @@
 //! Rows as both databases hold them, and the values of the domain that they stand for.
 
+use kit_database::from_micros;
 use oxcart_types::{
     CheckoutFailure, CheckoutState, Line, Money, Note, PricedLine, Quantity, Quote, Sku, UserId,
 };
 use serde::{Deserialize, Serialize};
-use service_kit::database::from_micros;
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type, types::Json};
 use uuid::Uuid;
 

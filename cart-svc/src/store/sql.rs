@@ -81,10 +81,10 @@ pub(super) fn won(rows: u64) -> Result<(), StoreError> {
 /// Makes the functions for one database.
 macro_rules! statements {
     ($database:ty, $connection:ty) => {
+        use kit_database::micros;
         use oxcart_types::{
             CartFilter, CartId, CheckoutFailure, CheckoutId, CheckoutState, UserId, Version,
         };
-        use service_kit::database::micros;
         use uuid::Uuid;
 
         use crate::{

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use kit_database::{Sqlite, micros};
+use kit_service::Env;
 use oxcart_types::{CartFilter, CartId, CheckoutId, UserId, Version};
-use service_kit::{
-    Env,
-    database::{Sqlite, micros},
-};
 use sqlx::{Sqlite as Engine, SqliteConnection, Transaction, pool::PoolConnection};
 
 use super::{

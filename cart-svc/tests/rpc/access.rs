@@ -1,10 +1,9 @@
 //! Who may call what.
 
 use oxcart_proto::{
-    cart as pb,
+    Reason, cart as pb,
     common::{CartFilter, CartState},
 };
-use service_kit::Reason;
 
 use crate::shop::{As, Shop, fact, mark_request, reason};
 

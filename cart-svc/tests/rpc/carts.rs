@@ -1,10 +1,10 @@
 //! Carts.
 
 use oxcart_proto::{
-    cart as pb,
+    Reason, cart as pb,
     common::{CartFilter, CartState, Line},
+    error,
 };
-use service_kit::{Reason, error, testing};
 
 use crate::shop::{Shop, fact, lines, mark_request, reason};
 
@@ -156,7 +156,7 @@ async fn pages_go_through_all_carts_and_their_tokens_fit_no_other_list() {
 
 #[tokio::test]
 async fn a_database_that_is_gone_is_told_without_its_particulars() {
-    let (database, _folder) = testing::sqlite("cart").await;
+    let (database, _folder) = kit_testing::sqlite("cart").await;
     let shop = Shop::open_on(&database).await;
     let cart = shop.cart(&[("A", 1)]).await;
     database.close().await;

@@ -1,11 +1,12 @@
 //! The cart's side of the checkout protocol.
 
 use oxcart_proto::{
+    Reason,
     cart::{self as pb, get_checkout_request::Name},
     common::{CartFilter, CartState, CheckoutFailure, CheckoutState, DeclineReason, PricedLine},
     convert::duration,
+    error,
 };
-use service_kit::{Reason, error, testing};
 
 use crate::shop::{Shop, fact, lines, mark_request, pence, reason};
 
@@ -98,7 +99,7 @@ async fn a_contradicted_outcome_is_refused_and_changes_nothing() {
     let shop = Shop::open().await;
     let cart = shop.cart(&[("A", 2)]).await;
     let checkout = shop.mark(mark_request(&cart, "r1", 250)).await.unwrap();
-    let alarms = |asked| testing::metric("cart_refused_outcomes_total", &[("asked", asked)]);
+    let alarms = |asked| kit_testing::metric("cart_refused_outcomes_total", &[("asked", asked)]);
     let before = (alarms("confirm"), alarms("unmark"));
     let other_amount = shop.confirm(&checkout, pence(499)).await.unwrap_err();
     assert_eq!(reason(&other_amount), Reason::CheckoutContradicted);
@@ -124,7 +125,7 @@ async fn an_overdue_checkout_is_leased_with_its_owner() {
         let (request, mut client) = (shop.controller().asks(request), shop.checkouts.clone());
         async move { client.lease_overdue(request).await.unwrap().into_inner().checkouts }
     };
-    let handed_out = || testing::metric("cart_leases_total", &[("result", "handed_out")]);
+    let handed_out = || kit_testing::metric("cart_leases_total", &[("result", "handed_out")]);
     let before = handed_out();
     let mut leased = Vec::new();
     for _ in 0..1_000 {

@@ -1,10 +1,10 @@
 //! Bad input: refused by the names of all its fields, and nothing is lost.
 
 use oxcart_proto::{
+    Reason,
     cart::{self as pb, get_checkout_request::Name},
     common::{CheckoutFailure, Line, Money},
 };
-use service_kit::Reason;
 use tonic::Status;
 
 use crate::shop::{Shop, fields, lines, mark_request, pence, reason};

@@ -7,20 +7,21 @@ use cart_svc::{
     store::{self, MIGRATIONS},
 };
 use clap::Parser as _;
+use kit_database::Database;
+use kit_rpc::{
+    channel::{self, Outbound},
+    server::Server,
+};
+use kit_service::Env;
+use kit_testing::TestIssuer;
 use oxcart_proto::{
+    Reason,
     cart::{
         self as pb, cart_service_client::CartServiceClient,
         checkout_service_client::CheckoutServiceClient, get_checkout_request::Name,
     },
     common::{CartFilter, CheckoutFailure, Line, Money, PricedLine},
-};
-use service_kit::{
-    Env, Reason,
-    channel::{self, Outbound},
-    database::Database,
     error,
-    server::Server,
-    testing::TestIssuer,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};

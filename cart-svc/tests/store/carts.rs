@@ -6,8 +6,8 @@ use cart_svc::{
     app::{Carts, Error},
     domain::{Hold, Limits, Refused},
 };
+use kit_service::Env;
 use oxcart_types::{CartFilter, CartId, Note, Sku};
-use service_kit::Env;
 use time::macros::datetime;
 use uuid::Uuid;
 

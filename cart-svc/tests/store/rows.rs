@@ -6,10 +6,7 @@ use cart_svc::{
     app::{Error, Timing},
     store::StoreError,
 };
-use service_kit::{
-    database::{Database, Failure},
-    testing,
-};
+use kit_database::{Database, Failure};
 
 use crate::shop::{Shop, lines, mark_command};
 
@@ -18,8 +15,8 @@ const SPOIL: &str = "update checkout set owner = '' where request_id = 'spoiled'
 
 #[tokio::test]
 async fn a_checkout_that_cannot_be_read_keeps_no_other_from_being_handed_out() {
-    let (sqlite, folder) = testing::sqlite("cart").await;
-    let postgres = testing::postgres("cart").await;
+    let (sqlite, folder) = kit_testing::sqlite("cart").await;
+    let postgres = kit_testing::postgres("cart").await;
     for (database, folder) in [(sqlite, Some(folder)), (postgres, None)] {
         let shop = Shop::on(database.clone(), folder).await;
         let now = Timing { first_lease: Duration::ZERO, charge_window: Duration::ZERO };
@@ -45,7 +42,7 @@ async fn a_checkout_that_cannot_be_read_keeps_no_other_from_being_handed_out() {
 
 #[tokio::test]
 async fn a_row_that_stays_locked_is_not_available_for_now() {
-    let database = testing::postgres("cart").await;
+    let database = kit_testing::postgres("cart").await;
     let Database::Postgres(pool) = &database else { panic!("it is PostgreSQL") };
     let shop = Shop::on(database.clone(), None).await;
     let cart = shop.cart(&[("A", 1)]).await;

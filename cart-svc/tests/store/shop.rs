@@ -7,8 +7,9 @@ use cart_svc::{
     domain::{Cart, Checkout, Limits, Lines, MarkCommand},
     store::{self, CartStore, MIGRATIONS},
 };
+use kit_database::Database;
+use kit_service::Env;
 use oxcart_types::{Fingerprint, Line, Money, Note, PricedLine, Quote, UserId};
-use service_kit::{Env, database::Database, testing};
 use tempfile::TempDir;
 
 /// The service, and who uses it.
@@ -27,12 +28,12 @@ impl Shop {
     }
 
     pub async fn sqlite() -> Self {
-        let (database, folder) = testing::sqlite("cart").await;
+        let (database, folder) = kit_testing::sqlite("cart").await;
         Self::on(database, Some(folder)).await
     }
 
     pub async fn postgres() -> Self {
-        Self::on(testing::postgres("cart").await, None).await
+        Self::on(kit_testing::postgres("cart").await, None).await
     }
 
     /// On a database that is opened already.

@@ -1,10 +1,7 @@
 //! To the wire: items, counts, cursors and errors.
 
-use oxcart_proto::catalog as pb;
-use service_kit::{
-    Reason,
-    error::{self, Refusal},
-};
+use kit_rpc::error;
+use oxcart_proto::{Reason, Refusal, catalog as pb};
 use tonic::Status;
 
 use crate::{
@@ -48,7 +45,9 @@ impl From<CatalogError> for Status {
             }
             CatalogError::BadFile(bad) => refuse_file(&bad),
             CatalogError::Interrupted(_) => error::internal("reading the file failed", &failure),
-            CatalogError::Store(StoreError::Database(failure)) => failure.into_status(STORE_FAILED),
+            CatalogError::Store(StoreError::Database(failure)) => {
+                error::failed(STORE_FAILED, &failure, failure.is_unavailable())
+            }
             CatalogError::Store(conflict @ StoreError::Conflict) => {
                 error::unavailable(STORE_FAILED, &conflict)
             }

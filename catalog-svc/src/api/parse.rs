@@ -1,8 +1,8 @@
 //! From the wire: every bad field of a request in one answer.
 
-use oxcart_proto::catalog as pb;
+use kit_rpc::page::Page;
+use oxcart_proto::{BadFields, catalog as pb};
 use oxcart_types::{Item, Sku};
-use service_kit::{error::BadFields, page::Page};
 use tonic::Status;
 
 use crate::domain::search::{Place, Query};

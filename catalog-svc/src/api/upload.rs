@@ -1,8 +1,7 @@
 //! A file that comes in pieces.
 
-use oxcart_proto::catalog as pb;
+use oxcart_proto::{BadFields, catalog as pb};
 use oxcart_types::Currency;
-use service_kit::error::BadFields;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::Status;
 

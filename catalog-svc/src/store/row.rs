@@ -5,9 +5,9 @@
 
 use std::fmt::Write as _;
 
+use kit_database::{Dialect, Row};
 use oxcart_types::{Item, Money};
 use serde_json::{Value, json};
-use service_kit::database::{Dialect, Row};
 
 use super::StoreError;
 use crate::domain::search::{self, Query};

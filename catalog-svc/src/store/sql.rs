@@ -7,8 +7,8 @@
 use std::collections::HashSet;
 
 use async_trait::async_trait;
+use kit_database::{Dialect, Json, Row, Sql, SqlDatabase, Transaction};
 use oxcart_types::{Item, Sku};
-use service_kit::database::{Dialect, Json, Row, Sql, SqlDatabase, Transaction};
 
 use super::{CatalogStore, Saved, StoreError, row};
 use crate::domain::{

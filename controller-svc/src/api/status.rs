@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use oxcart_proto::common;
+use kit_rpc::error;
+use oxcart_proto::{Reason, Refusal, common};
 use oxcart_types::MAX_AMOUNT;
-use service_kit::{
-    Reason,
-    error::{self, Refusal},
-};
 use tonic::Status;
 
 use super::response;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use oxcart_proto::Reason;
 use oxcart_types::{CartFilter, CartId, Line, Note, Quantity, Sku, Version};
-use service_kit::Reason;
 
 use super::{Error, prices::Prices};
 use crate::{

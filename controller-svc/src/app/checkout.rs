@@ -8,8 +8,9 @@ mod watch;
 
 use std::{sync::Arc, time::Duration};
 
+use kit_rpc::deadline;
+use oxcart_proto::Reason;
 use oxcart_types::{CartId, CartState, Fingerprint, Money, RequestId, Version};
-use service_kit::{Reason, deadline};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 pub use driver::{Driver, Pace, Run};

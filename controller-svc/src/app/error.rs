@@ -1,7 +1,7 @@
 //! Why a use case failed: a variant for each thing that a client can act on.
 
+use oxcart_proto::Reason;
 use oxcart_types::{CartState, Money, Sku};
-use service_kit::Reason;
 
 use crate::{
     clients::CallError,

@@ -2,7 +2,7 @@
 //!
 //! Calls and their durations are measured by the server and the channels.
 
-use service_kit::metrics::{Counter, Gauge, Histogram, Metric};
+use kit_service::metrics::{Counter, Gauge, Histogram, Metric};
 
 use oxcart_types::{CheckoutFailure, CheckoutState};
 

@@ -6,7 +6,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use service_kit::{Env, deadline, error::chain};
+use kit_rpc::deadline;
+use kit_service::{Env, chain};
 use time::OffsetDateTime;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

@@ -2,6 +2,8 @@
 //! goes with the controller's identity.
 
 use async_trait::async_trait;
+use kit_rpc::{auth::ServiceIdentity, channel::Outbound};
+use kit_service::Env;
 use oxcart_proto::{
     BadFields,
     cart::{
@@ -17,7 +19,6 @@ use oxcart_proto::{
 use oxcart_types::{
     CartFilter, CartId, CheckoutFailure, CheckoutId, Line, Note, Sku, UserId, Version,
 };
-use service_kit::{Env, auth::ServiceIdentity, channel::Outbound};
 use tonic::{Request, Status};
 
 use super::{

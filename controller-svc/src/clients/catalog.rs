@@ -4,12 +4,13 @@ use std::pin::pin;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream::BoxStream};
+use kit_rpc::channel::Outbound;
+use kit_service::Env;
 use oxcart_proto::catalog::{
     GetDescriptionsRequest, ImportItemsRequest, ListItemsRequest, SearchItemsRequest,
     catalog_service_client::CatalogServiceClient,
 };
 use oxcart_types::{Item, Sku};
-use service_kit::{Env, channel::Outbound};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status};

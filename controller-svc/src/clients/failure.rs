@@ -2,8 +2,7 @@
 
 use std::{collections::HashMap, error::Error, time::Duration};
 
-use oxcart_proto::cart as wire;
-use service_kit::{Reason, error};
+use oxcart_proto::{Reason, cart as wire, error};
 use tonic::{Code, Status};
 
 use super::wire::cart_from_wire;
@@ -139,8 +138,7 @@ impl CallError {
 
 #[cfg(test)]
 mod tests {
-    use oxcart_proto::common;
-    use service_kit::error::Refusal;
+    use oxcart_proto::{Refusal, common};
 
     use super::*;
 

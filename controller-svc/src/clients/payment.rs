@@ -1,6 +1,7 @@
 //! The payment service over gRPC. A card passes through here and stays nowhere.
 
 use async_trait::async_trait;
+use kit_rpc::{auth::ServiceIdentity, channel::Outbound};
 use oxcart_proto::{
     BadFields,
     convert::timestamp,
@@ -10,7 +11,6 @@ use oxcart_proto::{
     },
 };
 use oxcart_types::{CheckoutId, PaymentState};
-use service_kit::{auth::ServiceIdentity, channel::Outbound};
 use tonic::{Request, Status};
 
 use super::{

@@ -1,11 +1,13 @@
 //! Trying an idempotent call again.
 //!
-//! As `service_kit::channel::retry`, for futures that move between threads: the bounds say what the
+//! As `kit_rpc::retry`, for futures that move between threads: the bounds say what the
 //! compiler cannot find out about an async closure.
 
 use std::time::Duration;
 
-use service_kit::{Env, deadline, error};
+use kit_rpc::deadline;
+use kit_service::Env;
+use oxcart_proto::error;
 use tonic::Status;
 
 const TRIES: u32 = 3;
@@ -36,7 +38,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use service_kit::{Reason, error::Refusal};
+    use oxcart_proto::{Reason, Refusal};
     use time::OffsetDateTime;
 
     use super::*;

@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::Parser as _;
+use kit_service::Env;
+use kit_testing::TestIssuer;
 use oxcart_proto::{
+    Reason,
     common::{self, CartFilter, CartState, CheckoutFailure, CheckoutState, DeclineReason},
     controller::{
         Card, Cart, CheckoutRequest, CreateCartRequest, DeleteCartRequest, GetCartRequest,
@@ -12,11 +15,7 @@ use oxcart_proto::{
         SetItemRequest, TokenizeCardRequest, UpdateCartRequest, WatchCheckoutRequest,
         controller_service_client::ControllerServiceClient, get_checkout_request::Name,
     },
-};
-use service_kit::{
-    Env, Reason,
     error::{bad_fields, detail, info, retry_delay},
-    testing::TestIssuer,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};

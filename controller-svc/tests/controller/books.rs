@@ -10,11 +10,11 @@ use controller_svc::{
         item::Items,
     },
 };
+use oxcart_proto::Reason;
 use oxcart_types::{
     CartFilter, CartId, CartState, CheckoutFailure, CheckoutId, CheckoutState, DeclineReason, Item,
     Line, Money, Note, PaymentId, Quote, Sku, UserId, Version,
 };
-use service_kit::Reason;
 use time::OffsetDateTime;
 
 /// As long as in the cart service, in milliseconds of the books' own clock.

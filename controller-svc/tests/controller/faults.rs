@@ -11,7 +11,7 @@ use controller_svc::{
     clients::{CallError, CheckoutName, PaymentToken},
     domain::checkout::{CHARGE_TRIES, Checkout},
 };
-use service_kit::Reason;
+use oxcart_proto::Reason;
 use tokio::time::Instant;
 
 use super::{

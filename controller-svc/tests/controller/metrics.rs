@@ -1,7 +1,8 @@
 //! What an operator sees of checkouts. The tests of a process share its metrics, so each compares
 //! before and after.
 
-use service_kit::{Reason, testing::metric};
+use kit_testing::metric;
+use oxcart_proto::Reason;
 
 use super::{
     services::{Call, Fault},

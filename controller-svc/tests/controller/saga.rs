@@ -11,8 +11,8 @@ use controller_svc::{
     clients::{CheckoutName, Mark, PaymentToken},
     domain::cart::{PricingError, quote},
 };
+use oxcart_proto::Reason;
 use oxcart_types::{CartState, CheckoutFailure, CheckoutState, DeclineReason, Version};
-use service_kit::Reason;
 
 use super::{
     services::{Call, Fault},

@@ -20,11 +20,11 @@ use controller_svc::{
     },
 };
 use futures_util::{StreamExt as _, stream::BoxStream};
+use oxcart_proto::Reason;
 use oxcart_types::{
     CartFilter, CartId, CheckoutFailure, CheckoutId, Item, Line, Note, Sku, UserId, Version,
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
-use service_kit::Reason;
 use tokio::sync::Notify;
 
 use super::books::{Books, refused};

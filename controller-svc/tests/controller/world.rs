@@ -11,8 +11,8 @@ use controller_svc::{
     clients::{PaymentToken, Shopper},
     domain::{cart::Cart, checkout::Checkout},
 };
+use kit_service::Env;
 use oxcart_types::{CartId, CartState, CheckoutState, Item, Line, Money, Note, Price, Sku};
-use service_kit::Env;
 use time::OffsetDateTime;
 
 use super::services::Fakes;

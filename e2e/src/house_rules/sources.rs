@@ -11,7 +11,7 @@ use super::{
 const ROOMS: [&str; 7] = ["acquirer", "api", "app", "clients", "config", "domain", "store"];
 
 /// Words of a clock, of the network, of a database: none of the domain's business.
-const NOT_IN_DOMAIN: [&str; 16] = [
+const NOT_IN_DOMAIN: [&str; 18] = [
     "tokio",
     "tokio_stream",
     "tokio_util",
@@ -22,7 +22,9 @@ const NOT_IN_DOMAIN: [&str; 16] = [
     "sqlx",
     "tracing",
     "oxcart_proto",
-    "service_kit",
+    "kit_database",
+    "kit_rpc",
+    "kit_service",
     "Instant",
     "SystemTime",
     "Env",
@@ -59,7 +61,7 @@ pub fn check_source(file: &str, text: &str) -> Vec<String> {
     let parts: Vec<&str> = file.split('/').collect();
     if let [krate, "src", rest @ ..] = parts.as_slice() {
         let text = RustText::parse(&without_tests(text));
-        wrong.extend(check_environment(krate, rest, &text));
+        wrong.extend(check_environment(rest, &text));
         if SERVICES.contains(krate) {
             wrong.extend(check_room(rest, &text));
         }
@@ -67,9 +69,10 @@ pub fn check_source(file: &str, text: &str) -> Vec<String> {
     wrong
 }
 
-/// Only `config.rs` reads the environment. The kit's arguments stand beside what they configure.
-fn check_environment(krate: &str, path: &[&str], text: &RustText) -> Vec<String> {
-    if krate == "service-kit" || path == ["config.rs"] {
+/// Only `config.rs` reads the environment. (The kit is not asked: its arguments stand beside what they
+/// configure.)
+fn check_environment(path: &[&str], text: &RustText) -> Vec<String> {
+    if path == ["config.rs"] {
         return Vec::new();
     }
     let mut wrong = Vec::new();
@@ -129,16 +132,20 @@ fn check_words(room: &str, text: &RustText) -> Vec<String> {
         for word in NOT_IN_DOMAIN {
             forbid(word);
         }
-    } else {
-        if !matches!(room, "api" | "clients" | "lib") {
-            forbid("oxcart_proto");
-        }
-        if room != "store" {
-            forbid("sqlx");
-        }
+    } else if room != "store" {
+        forbid("sqlx");
     }
-    if room == "lib" && names_wire_type(&text.code) {
-        wrong.push("lib may name the generated server, and no wire type".to_owned());
+    let allowed: fn(&str) -> bool = match room {
+        "api" | "clients" | "domain" => |_| true,
+        "lib" => |path| {
+            let mut parts = path.split(',').filter(|part| !part.trim_end_matches('}').is_empty());
+            parts.all(|part| part.contains("_server::"))
+        },
+        "app" => |path| path == "oxcart_proto::Reason",
+        _ => |_| false,
+    };
+    if !paths_of(&text.code, "oxcart_proto").iter().all(|path| allowed(path)) {
+        wrong.push(format!("{room} must not name wire types of oxcart_proto"));
     }
     if room != "store" {
         let sql = text.strings.iter().find(|literal| is_sql(literal));
@@ -152,11 +159,9 @@ fn is_sql(literal: &str) -> bool {
     SQL.iter().any(|(beginning, further)| text.starts_with(beginning) && text.contains(further))
 }
 
-/// Whether `code` takes anything but a generated server from the contract.
-fn names_wire_type(code: &str) -> bool {
-    code.match_indices("oxcart_proto").any(|(at, _)| {
-        let path = code[at..].split([';', '(', '<']).next().unwrap_or_default();
-        let path: String = path.split_whitespace().collect();
-        path.contains('{') || !path.contains("_server::")
-    })
+/// What `code` names of `krate`, each from the crate's name on, without spaces.
+fn paths_of(code: &str, krate: &str) -> Vec<String> {
+    let starts = code.match_indices(krate);
+    let path = |at| code[at..].split([';', '(', '<']).next().unwrap_or_default();
+    starts.map(|(at, _)| path(at).split_whitespace().collect()).collect()
 }

@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use kit_service::Env;
+use kit_testing::TestIssuer;
 use oxcart::{Databases, Service, Settings, Store};
 use oxcart_client::Client;
-use oxcart_proto::{common::CheckoutState, controller::CreateCartRequest};
+use oxcart_proto::{Reason, common::CheckoutState, controller::CreateCartRequest, error};
 use secrecy::ExposeSecret as _;
-use service_kit::{Env, Reason, error, testing::TestIssuer};
 use tonic::{Code, Status, transport::Channel};
 
 use crate::{

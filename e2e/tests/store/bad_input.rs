@@ -1,15 +1,18 @@
 //! What clients send by mistake or in malice: refused with every bad field named, and nothing lost.
 
 use oxcart::Service;
-use oxcart_proto::common::{CartFilter, Line, Money};
-use oxcart_proto::controller::{
-    Card, Cart, CheckoutRequest, CreateCartRequest, DeleteCartRequest, GetCartRequest,
-    GetCheckoutRequest, GetItemsRequest, GetStorefrontRequest, ListCartsRequest, ListItemsRequest,
-    ListPurchasesRequest, SearchItemsRequest, SetItemRequest, TokenizeCardRequest,
-    UpdateCartRequest, WatchCheckoutRequest, get_checkout_request::Name,
+use oxcart_proto::{
+    Reason,
+    common::{CartFilter, Line, Money},
+    controller::{
+        Card, Cart, CheckoutRequest, CreateCartRequest, DeleteCartRequest, GetCartRequest,
+        GetCheckoutRequest, GetItemsRequest, GetStorefrontRequest, ListCartsRequest,
+        ListItemsRequest, ListPurchasesRequest, SearchItemsRequest, SetItemRequest,
+        TokenizeCardRequest, UpdateCartRequest, WatchCheckoutRequest, get_checkout_request::Name,
+    },
+    error,
 };
 use secrecy::ExposeSecret as _;
-use service_kit::{Reason, error};
 use tonic::{Code, Response, Status};
 
 use crate::{

@@ -1,10 +1,11 @@
 //! What a client sees of a checkout, as the table in the design tells it.
 
 use oxcart_proto::{
+    Reason,
     common::{self, CartState, CheckoutFailure, CheckoutState, DeclineReason},
     controller::{Cart, Checkout, CheckoutRequest, UpdateCartRequest, WatchCheckoutRequest},
+    error,
 };
-use service_kit::{Reason, error};
 
 use crate::world::{
     Kind, World, cart, check_out, checkout_of, gbp, line, minor_units, purchase, reason, reread,

@@ -3,6 +3,7 @@
 use oxcart::Service;
 use oxcart_client::Client;
 use oxcart_proto::{
+    Reason,
     catalog::{DeleteItemRequest, catalog_service_client::CatalogServiceClient},
     common::{CartState, CheckoutState},
     controller::{
@@ -10,8 +11,8 @@ use oxcart_proto::{
         SearchItemsRequest, SetItemRequest, TokenizeCardRequest, UpdateCartRequest,
         WatchCheckoutRequest, controller_service_client::ControllerServiceClient,
     },
+    error,
 };
-use service_kit::{Reason, error};
 
 use crate::world::{
     Kind, Shopper, World, cart, check_out, contents, gbp, line, minor_units, purchase, reason,

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use oxcart::{Databases, Service};
 use oxcart_proto::{
+    Reason,
     common::{CartState, CheckoutState},
     controller::{GetCartRequest, SetItemRequest},
+    error,
 };
-use service_kit::{Reason, error, testing};
 use tonic::Code;
 
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
 #[tokio::test]
 async fn without_its_database_the_store_says_so_and_loses_nothing() {
     let proxy = Proxy::start().await;
-    let direct = testing::postgres_url().await;
+    let direct = kit_testing::postgres_url().await;
     let (before, server) = direct.split_once('@').unwrap();
     let (server, name) = server.split_once('/').unwrap();
     proxy.lead_to(tokio::net::lookup_host(server).await.unwrap().next().unwrap());

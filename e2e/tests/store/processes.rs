@@ -8,14 +8,17 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
 };
 
+use kit_rpc::auth::ServiceIdentity;
+use kit_service::Env;
 use oxcart::store::until_serving;
 use oxcart_client::{Client, ClientCredentials};
 use oxcart_proto::{
+    Reason,
     common::{CartState, CheckoutState},
     controller::{CreateCartRequest, GetCartRequest, SetItemRequest},
+    error,
     payment::{GetPaymentRequest, PaymentState, payment_service_client::PaymentServiceClient},
 };
-use service_kit::{Env, Reason, auth::ServiceIdentity, error};
 use tempfile::TempDir;
 use tonic::transport::Channel;
 

@@ -2,18 +2,20 @@
 
 use std::{future::Future, time::Duration};
 
+use kit_service::Env;
 use oxcart::{Databases, Service, Settings, Store};
 use oxcart_client::{Admin, Bearer, Client, ClientCredentials, Controller};
 use oxcart_proto::{
+    Reason,
     common::{CartState, Line, Money},
     controller::{Cart, Checkout, CheckoutRequest, GetCartRequest},
+    error,
     payment::{
         GetPaymentRequest, ListPaymentsRequest, Payment, PaymentState,
         payment_service_client::PaymentServiceClient,
     },
 };
 use secrecy::SecretString;
-use service_kit::{Env, Reason, error, testing};
 use tempfile::TempDir;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tonic::{Status, service::interceptor::InterceptedService, transport::Channel};
@@ -99,7 +101,7 @@ impl World {
         let folder = (kind == Kind::Sqlite).then(|| tempfile::tempdir().unwrap());
         let databases = match (kind, &folder) {
             (Kind::Sqlite, Some(folder)) => Databases::Sqlite(folder.path().to_owned()),
-            (Kind::Postgres, _) => Databases::Postgres(testing::postgres_url().await),
+            (Kind::Postgres, _) => Databases::Postgres(kit_testing::postgres_url().await),
             _ => Databases::Memory,
         };
         let mut settings = Settings::new(databases);

@@ -2,17 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use oxcart_proto::idp::{
-    GetJwksRequest, GetJwksResponse, ImpersonateUserRequest, ImpersonateUserResponse,
-    IssueServiceTokenRequest, IssueServiceTokenResponse, RefreshRequest, RefreshResponse,
-    SignInRequest, SignInResponse, UserTokens as UserTokensMessage,
-    idp_service_server::{IdpService, IdpServiceServer},
+use kit_rpc::error::{failed, internal, unavailable};
+use oxcart_proto::{
+    BadFields, Reason, Refusal,
+    idp::{
+        GetJwksRequest, GetJwksResponse, ImpersonateUserRequest, ImpersonateUserResponse,
+        IssueServiceTokenRequest, IssueServiceTokenResponse, RefreshRequest, RefreshResponse,
+        SignInRequest, SignInResponse, UserTokens as UserTokensMessage,
+        idp_service_server::{IdpService, IdpServiceServer},
+    },
 };
 use secrecy::{ExposeSecret as _, SecretString};
-use service_kit::{
-    Reason,
-    error::{BadFields, Refusal, internal, unavailable},
-};
 use tonic::{Request, Response, Status};
 
 use crate::{
@@ -186,7 +186,7 @@ impl From<IdpError> for Status {
                 Refusal::new(Reason::ScopeMissing, text).with("scope", "openid").into()
             }
             IdpError::Store(StoreError::Database(failure)) => {
-                failure.into_status("the identity store failed")
+                failed("the identity store failed", &failure, failure.is_unavailable())
             }
             IdpError::Store(error @ StoreError::Conflict) => {
                 unavailable("the identity store failed", &error)

@@ -51,7 +51,7 @@ pub async fn serve(idp: Arc<Idp>, listener: TcpListener, stop: CancellationToken
     let tasks = TaskTracker::new();
     let gate = Gate { in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)), tasks: tasks.clone() };
     let serving = async {
-        service_kit::http::serve(listener, router(idp, gate), stop.clone()).await;
+        kit_service::http::serve(listener, router(idp, gate), stop.clone()).await;
         // Those too whose client is gone.
         tasks.close();
         tasks.wait().await;

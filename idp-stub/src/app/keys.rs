@@ -4,6 +4,7 @@
 //! exception to "randomness comes from `Env`".
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use kit_service::Env;
 use ring::{
     hmac,
     rand::SystemRandom,
@@ -14,7 +15,6 @@ use ring::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
-use service_kit::Env;
 use time::OffsetDateTime;
 
 use crate::{

@@ -9,8 +9,8 @@ use argon2::{
     Argon2,
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
+use kit_service::Env;
 use secrecy::{ExposeSecret as _, SecretString};
-use service_kit::Env;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The longest password of a user or secret of a client, in bytes.

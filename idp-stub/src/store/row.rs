@@ -1,6 +1,6 @@
 //! How what the identity provider keeps stands in columns.
 
-use service_kit::database::Row;
+use kit_database::Row;
 
 use super::StoreError;
 use crate::domain::{

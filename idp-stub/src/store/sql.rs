@@ -1,7 +1,7 @@
 //! The store in SQLite or PostgreSQL. The statements read the same on both.
 
 use async_trait::async_trait;
-use service_kit::database::{Sql, SqlDatabase, Transaction, micros};
+use kit_database::{Sql, SqlDatabase, Transaction, micros};
 use time::OffsetDateTime;
 use uuid::Uuid;
 

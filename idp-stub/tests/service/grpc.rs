@@ -2,12 +2,13 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use oxcart_proto::idp::{
-    GetJwksRequest, ImpersonateUserRequest, IssueServiceTokenRequest, RefreshRequest, UserTokens,
-};
-use service_kit::{
+use oxcart_proto::{
     Reason,
     error::{bad_fields, info, retry_delay},
+    idp::{
+        GetJwksRequest, ImpersonateUserRequest, IssueServiceTokenRequest, RefreshRequest,
+        UserTokens,
+    },
 };
 use tonic::{Code, Status};
 

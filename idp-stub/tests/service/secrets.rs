@@ -36,7 +36,8 @@ impl<'a> MakeWriter<'a> for Log {
 #[tokio::test]
 async fn no_password_secret_or_token_is_ever_logged() {
     let log = Log::default();
-    let ours = EnvFilter::new("info,idp_stub=trace,service_kit=trace");
+    let ours =
+        EnvFilter::new("info,idp_stub=trace,kit_database=trace,kit_rpc=trace,kit_service=trace");
     let subscriber =
         tracing_subscriber::fmt().with_env_filter(ours).with_writer(log.clone()).finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();

@@ -1,15 +1,11 @@
-//! What the other services do with the tokens, by the service kit.
+//! What the other services do with the tokens, by the kit.
 
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
-use oxcart_proto::idp::RefreshRequest;
-use service_kit::{
-    Env, Reason,
-    auth::{AuthArgs, Authenticator, ServiceIdentity},
-    error::info,
-    testing,
-};
+use kit_rpc::auth::{AuthArgs, Authenticator, ServiceIdentity};
+use kit_service::Env;
+use oxcart_proto::{Reason, error::info, idp::RefreshRequest};
 
 use crate::harness::{Running, start, start_with};
 
@@ -100,7 +96,7 @@ async fn a_restart_keeps_keys_users_and_sessions() {
 
 #[tokio::test]
 async fn replicas_on_one_database_share_keys_users_and_sessions() {
-    let url = testing::postgres_url().await;
+    let url = kit_testing::postgres_url().await;
     let args = ["--database-url", url.as_str()];
     let (one, two) = tokio::join!(start_with(&args), start_with(&args));
     let tokens = one.sign_in("alice", "alice-password").await.unwrap();

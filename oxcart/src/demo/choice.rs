@@ -1,7 +1,7 @@
 //! What a visitor picks. Pure: the same numbers give the same picks.
 
+use kit_service::Env;
 use oxcart_client::{Item, Line, line};
-use service_kit::Env;
 
 /// Most different items in a new cart.
 const MAX_ITEMS: u64 = 5;

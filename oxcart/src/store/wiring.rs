@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Parser;
-use service_kit::{Env, server::bind};
+use kit_service::{Env, listen::bind};
 use tokio::{net::TcpListener, runtime::Runtime};
 use tokio_util::sync::CancellationToken;
 

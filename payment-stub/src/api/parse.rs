@@ -1,13 +1,10 @@
 //! Requests into words of the domain: every bad field in one answer.
 
-use oxcart_proto::{common, payment as pb};
+use kit_database::{from_micros, micros};
+use kit_rpc::page::Page;
+use oxcart_proto::{BadFields, common, payment as pb};
 use oxcart_types::Money;
 use prost_types::Timestamp;
-use service_kit::{
-    database::{from_micros, micros},
-    error::BadFields,
-    page::Page,
-};
 use time::OffsetDateTime;
 use tonic::Status;
 

@@ -21,7 +21,7 @@ pub async fn sweep_until(
 ) {
     loop {
         if let Err(error) = sweep(store, settler).await {
-            let error = service_kit::error::chain(&error);
+            let error = kit_service::chain(&error);
             tracing::warn!(error, "undecided payments cannot be read, trying again");
         }
         tokio::select! {

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use service_kit::Env;
+use kit_service::Env;
 use tokio::sync::watch;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -172,7 +172,7 @@ impl Task {
     }
 
     fn report(&self, failures: u32, error: &PaymentError) {
-        let (key, error) = (&self.key, service_kit::error::chain(error));
+        let (key, error) = (&self.key, kit_service::chain(error));
         if failures < FAILURES_TO_ALARM {
             tracing::warn!(payment.key = %key, failures, error, "payment {key} is undecided, asking again");
         } else {

@@ -1,7 +1,7 @@
 //! How records stand in columns, the same in both databases.
 
+use kit_database::{Row, micros};
 use oxcart_types::{DeclineReason, Money, PaymentState};
-use service_kit::database::{Row, micros};
 
 use super::StoreError;
 use crate::domain::{

@@ -2,7 +2,7 @@
 //! but for the lists, and reads the same on both; on PostgreSQL also if that is spread over machines.
 
 use async_trait::async_trait;
-use service_kit::database::{Sql, SqlDatabase, micros};
+use kit_database::{Sql, SqlDatabase, micros};
 use time::OffsetDateTime;
 
 use super::{
@@ -253,7 +253,6 @@ impl AcquirerStore for SqlStore {
 
 #[cfg(test)]
 mod tests {
-    use service_kit::testing;
 
     use super::*;
     use crate::{domain::payment::Order, store::MIGRATIONS};
@@ -267,7 +266,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_change_that_cannot_be_committed_is_not_acknowledged() {
-        let (database, _folder) = testing::sqlite("payment").await;
+        let (database, _folder) = kit_testing::sqlite("payment").await;
         database.migrate(&MIGRATIONS).await.unwrap();
         let database = database.sql().unwrap();
         let SqlDatabase::Sqlite(sqlite) = &database else { panic!("it is SQLite") };

@@ -9,6 +9,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use kit_service::Env;
 use oxcart_types::{DeclineReason, PaymentState};
 use payment_stub::{
     acquirer::{Acquirer, AcquirerError, SimulatedAcquirer},
@@ -23,7 +24,6 @@ use payment_stub::{
     },
     store::{StoreError, Stores},
 };
-use service_kit::Env;
 use tokio_util::sync::CancellationToken;
 
 use crate::{NOON, PATIENCE, key, order, processing};

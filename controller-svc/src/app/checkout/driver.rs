@@ -5,8 +5,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use kit_rpc::deadline;
+use kit_service::{Env, chain};
+use oxcart_proto::Reason;
 use oxcart_types::CheckoutId;
-use service_kit::{Env, Reason, deadline, error::chain};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, broadcast},
     task::JoinHandle,

@@ -8,8 +8,9 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use kit_database::Failure;
+use kit_service::chain;
 use serde_json::json;
-use service_kit::{database::Failure, error::chain};
 
 use crate::app::{IdpError, StoreError};
 
