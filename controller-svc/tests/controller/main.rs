@@ -4,7 +4,10 @@
 
 mod api;
 mod books;
+mod fakes;
 mod faults;
+#[path = "../guards/mod.rs"]
+mod guards;
 mod metrics;
 mod random;
 mod saga;
