@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use oxcart_proto::{FILE_DESCRIPTOR_SET, common::ErrorReason};
+use oxcart_types::DeclineReason;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 
@@ -26,6 +27,17 @@ fn each_reason_has_the_code_that_its_comment_names() {
         let reason = ErrorReason::from_wire_name(&name).unwrap();
         assert_eq!(canonical_name(reason), code, "{name}");
     }
+}
+
+#[test]
+fn the_documented_decline_reasons_are_those_of_the_contract() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/errors.md");
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("docs/errors.md: {error}"));
+    let rows = text.lines().map(cells).skip_while(|cells| cells[0] != "decline reason");
+    let rows = rows.skip(2).take_while(|cells| cells.len() == 3);
+    let documented: Vec<String> = rows.map(|cells| cells[0].clone()).collect();
+    let known: Vec<&str> = DeclineReason::ALL.iter().map(|reason| reason.as_str()).collect();
+    assert_eq!(documented, known);
 }
 
 /// Rows of the first table whose first two columns are `reason` and `code`.
