@@ -1,28 +1,26 @@
-//! Where carts and checkouts are kept: one trait, and a memory, a SQLite and a PostgreSQL store
-//! behind it.
+//! Where carts and checkouts are kept: one trait, and behind it a store in memory and one in
+//! SQL.
 //!
 //! A store decides nothing. It saves what the domain made by compare-and-set, and answers
 //! [`StoreError::Conflict`] if what was read has moved since; the caller loads and decides again.
 
 mod memory;
-mod postgres;
 mod row;
 mod sql;
-mod sqlite;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use kit_database::{Database, Failure, Migration, Migrations};
+use kit_database::{Database, Migration, Migrations};
 use kit_service::Env;
 use oxcart_types::{CartFilter, CartId, CheckoutId, RequestId, UserId, Version};
 use time::OffsetDateTime;
 
 use crate::domain::{Cart, Checkout, CheckoutEvent, Decided, Marked};
 
+pub use kit_database::StoreError;
 pub use memory::MemoryStore;
-pub use postgres::PostgresStore;
-pub use sqlite::SqliteStore;
+pub use sql::SqlStore;
 
 /// The schema of both databases.
 pub const MIGRATIONS: Migrations = Migrations {
@@ -37,23 +35,6 @@ pub const MIGRATIONS: Migrations = Migrations {
         sql: include_str!("../migrations/postgres/0001_cart.sql"),
     }],
 };
-
-/// Why a store did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// What was to be changed is not as the caller read it, or no longer there. Nothing has changed.
-    #[error("a row has changed since it was read")]
-    Conflict,
-    /// A row holds what no version of this service writes.
-    #[error("a stored {what} cannot be read")]
-    Corrupt {
-        /// What kind of thing.
-        what: &'static str,
-    },
-    /// The database failed.
-    #[error(transparent)]
-    Database(#[from] Failure),
-}
 
 /// What became of a new cart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +87,7 @@ pub struct Overdue {
 /// Keeps carts and checkouts. Every method is one transaction.
 ///
 /// # Errors
-/// [`StoreError::Database`] and [`StoreError::Corrupt`] from all of them; [`StoreError::Conflict`]
+/// [`StoreError::Database`] and [`StoreError::Unreadable`] from all of them; [`StoreError::Conflict`]
 /// from those that save.
 #[async_trait]
 pub trait CartStore: Send + Sync {
@@ -184,10 +165,9 @@ pub trait CartStore: Send + Sync {
 /// PostgreSQL has its own.
 #[must_use]
 pub fn open(database: &Database, env: Env) -> Arc<dyn CartStore> {
-    match database {
-        Database::Memory => Arc::new(MemoryStore::new(env)),
-        Database::Sqlite(sqlite) => Arc::new(SqliteStore::new(sqlite.clone(), env)),
-        Database::Postgres(pool) => Arc::new(PostgresStore::new(pool.clone())),
+    match database.sql() {
+        Some(database) => Arc::new(SqlStore::new(database, env)),
+        None => Arc::new(MemoryStore::new(env)),
     }
 }
 

@@ -139,7 +139,7 @@ fn what_belongs_in_its_room_is_let_pass() {
             "enum Error { #[error(\"with an item from elsewhere\")] X }",
         ),
         (
-            "cart-svc/src/store/sqlite.rs",
+            "cart-svc/src/store/sql.rs",
             "use crate::domain::Cart; const Q: &str = \"select 1 from cart\";",
         ),
         ("cart-svc/src/app/carts.rs", "use crate::{domain::Cart, store::Store}; async fn f() {}"),

@@ -39,7 +39,9 @@ impl From<Error> for Status {
             Error::Store(StoreError::Database(failure)) => {
                 failed(STORE_FAILED, &failure, failure.is_unavailable())
             }
-            Error::Store(corrupt @ StoreError::Corrupt { .. }) => internal(STORE_FAILED, &corrupt),
+            Error::Store(unreadable @ StoreError::Unreadable { .. }) => {
+                internal(STORE_FAILED, &unreadable)
+            }
         }
     }
 }

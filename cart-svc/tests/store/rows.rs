@@ -6,12 +6,14 @@ use cart_svc::{
     app::{Error, Timing},
     store::StoreError,
 };
-use kit_database::{Database, Failure};
+use kit_database::{Failure, Sql};
 
 use crate::shop::{Shop, lines, mark_command};
 
 /// Takes the owner's name away from one of two overdue checkouts.
-const SPOIL: &str = "update checkout set owner = '' where request_id = 'spoiled'";
+const SPOIL: Sql = Sql::same("update checkout set owner = '' where request_id = 'spoiled'");
+
+const LOCK: Sql = Sql::same("select 1 from cart for update");
 
 #[tokio::test]
 async fn a_checkout_that_cannot_be_read_keeps_no_other_from_being_handed_out() {
@@ -25,15 +27,7 @@ async fn a_checkout_that_cannot_be_read_keeps_no_other_from_being_handed_out() {
             let cart = shop.cart(&[("A", 1)]).await;
             checkouts.mark(&shop.alice, &mark_command(&cart, request)).await.unwrap();
         }
-        match &database {
-            Database::Sqlite(sqlite) => {
-                sqlx::query(SPOIL).execute(&sqlite.write).await.unwrap();
-            }
-            Database::Postgres(pool) => {
-                sqlx::query(SPOIL).execute(pool).await.unwrap();
-            }
-            Database::Memory => panic!("it has no rows"),
-        }
+        database.sql().unwrap().query(SPOIL).execute_one().await.unwrap();
         let leased = checkouts.lease_overdue("worker", 10).await.unwrap();
         let requests: Vec<_> = leased.iter().map(|one| one.request.as_str()).collect();
         assert_eq!(requests, ["good"]);
@@ -43,11 +37,10 @@ async fn a_checkout_that_cannot_be_read_keeps_no_other_from_being_handed_out() {
 #[tokio::test]
 async fn a_row_that_stays_locked_is_not_available_for_now() {
     let database = kit_testing::postgres("cart").await;
-    let Database::Postgres(pool) = &database else { panic!("it is PostgreSQL") };
     let shop = Shop::on(database.clone(), None).await;
     let cart = shop.cart(&[("A", 1)]).await;
-    let mut held = pool.begin().await.unwrap();
-    sqlx::query("select 1 from cart for update").execute(&mut *held).await.unwrap();
+    let mut held = database.sql().unwrap().begin().await.unwrap();
+    assert_eq!(held.query(LOCK).fetch_all().await.unwrap().len(), 1);
 
     let refused =
         shop.carts.update(&shop.alice, cart.id, None, lines(&[]), None).await.unwrap_err();
