@@ -52,7 +52,6 @@ impl PaymentApi {
 
 #[tonic::async_trait]
 impl PaymentService for PaymentApi {
-    #[tracing::instrument(name = "payment.tokenize", skip_all)]
     async fn tokenize(
         &self,
         request: Request<pb::TokenizeRequest>,
@@ -63,7 +62,6 @@ impl PaymentService for PaymentApi {
         Ok(Response::new(tokenized.into()))
     }
 
-    #[tracing::instrument(name = "payment.charge", skip_all)]
     async fn charge(
         &self,
         request: Request<pb::ChargeRequest>,
@@ -79,7 +77,6 @@ impl PaymentService for PaymentApi {
         Ok(Response::new(pb::ChargeResponse { payment: Some(payment.into()) }))
     }
 
-    #[tracing::instrument(name = "payment.resolve", skip_all)]
     async fn resolve(
         &self,
         request: Request<pb::ResolveRequest>,
@@ -90,7 +87,6 @@ impl PaymentService for PaymentApi {
         Ok(Response::new(pb::ResolveResponse { payment: Some(payment.into()) }))
     }
 
-    #[tracing::instrument(name = "payment.get_payment", skip_all)]
     async fn get_payment(
         &self,
         request: Request<pb::GetPaymentRequest>,
@@ -101,7 +97,6 @@ impl PaymentService for PaymentApi {
         Ok(Response::new(pb::GetPaymentResponse { payment: Some(payment.into()) }))
     }
 
-    #[tracing::instrument(name = "payment.refund", skip_all)]
     async fn refund(
         &self,
         request: Request<pb::RefundRequest>,
@@ -112,7 +107,6 @@ impl PaymentService for PaymentApi {
         Ok(Response::new(pb::RefundResponse { payment: Some(payment.into()) }))
     }
 
-    #[tracing::instrument(name = "payment.list_payments", skip_all)]
     async fn list_payments(
         &self,
         request: Request<pb::ListPaymentsRequest>,

@@ -45,7 +45,6 @@ struct Credentials {
 
 #[tonic::async_trait]
 impl IdpService for IdpRpc {
-    #[tracing::instrument(name = "idp.sign_in", skip_all)]
     async fn sign_in(
         &self,
         request: Request<SignInRequest>,
@@ -55,7 +54,6 @@ impl IdpService for IdpRpc {
         Ok(Response::new(SignInResponse { tokens: Some(tokens.into()) }))
     }
 
-    #[tracing::instrument(name = "idp.refresh", skip_all)]
     async fn refresh(
         &self,
         request: Request<RefreshRequest>,
@@ -69,7 +67,6 @@ impl IdpService for IdpRpc {
         Ok(Response::new(RefreshResponse { tokens: Some(tokens.into()) }))
     }
 
-    #[tracing::instrument(name = "idp.issue_service_token", skip_all)]
     async fn issue_service_token(
         &self,
         request: Request<IssueServiceTokenRequest>,
@@ -90,7 +87,6 @@ impl IdpService for IdpRpc {
         }))
     }
 
-    #[tracing::instrument(name = "idp.impersonate_user", skip_all)]
     async fn impersonate_user(
         &self,
         request: Request<ImpersonateUserRequest>,
