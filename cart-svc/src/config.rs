@@ -1,11 +1,13 @@
 //! What can be set, by flag or environment. The only place that reads the environment.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use clap::Parser;
 use kit_database::DatabaseArgs;
-use kit_rpc::{auth::AuthArgs, server::ServerArgs};
-use kit_service::telemetry::TelemetryArgs;
+use kit_rpc::{
+    auth::AuthArgs,
+    service::{CommonArgs, listens_on},
+};
 use oxcart_types::MAX_QUANTITY;
 
 use crate::{app::Timing, domain::Limits};
@@ -13,11 +15,8 @@ use crate::{app::Timing, domain::Limits};
 /// Carts and the record of their checkouts.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "cart-svc", version = kit_service::version())]
+#[command(mut_arg("listen", listens_on("127.0.0.1:50052")))]
 pub struct Config {
-    /// Address to listen on; port 0 takes a free one
-    #[arg(long, env = "OXCART_LISTEN", default_value = "127.0.0.1:50052", value_name = "ADDR")]
-    pub listen: SocketAddr,
-
     /// Unpurchased carts of one user, at most
     #[arg(long, env = "OXCART_MAX_CARTS", default_value_t = 100, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -43,18 +42,6 @@ pub struct Config {
     #[arg(value_parser = clap::value_parser!(u64).range(0..=3_600_000))]
     pub charge_window_ms: u64,
 
-    /// Migrate the database and exit
-    #[arg(long)]
-    pub migrate_only: bool,
-
-    /// Ask the server on the listening address whether it is ready: exit with 0 if so, with 1 if not
-    #[arg(long)]
-    pub check_health: bool,
-
-    /// Limits of the server.
-    #[command(flatten)]
-    pub server: ServerArgs,
-
     /// Where carts are kept.
     #[command(flatten)]
     pub database: DatabaseArgs,
@@ -63,9 +50,9 @@ pub struct Config {
     #[command(flatten)]
     pub auth: AuthArgs,
 
-    /// Logs and traces.
+    /// What all services have
     #[command(flatten)]
-    pub telemetry: TelemetryArgs,
+    pub common: CommonArgs,
 }
 
 impl Config {

@@ -10,14 +10,15 @@ pub mod config;
 pub mod domain;
 pub mod store;
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
-use kit_database::{Database, OpenError, metrics};
+use kit_database::metrics;
 use kit_rpc::{
     auth::Authenticator,
-    server::{ServeError, Server},
+    server::Server,
+    service::{CommonArgs, RunError, Service},
 };
-use kit_service::{Env, listen::BindError};
+use kit_service::Env;
 use oxcart_proto::cart::{
     cart_service_server::CartServiceServer, checkout_service_server::CheckoutServiceServer,
 };
@@ -32,57 +33,43 @@ use crate::{
     store::{CartStore, MIGRATIONS},
 };
 
-/// The name of the service, of its SQLite file and of its PostgreSQL schema.
-const NAME: &str = "cart";
+/// Names the SQLite file and the PostgreSQL schema, unless the configuration does.
+const DATABASE: &str = "cart";
 
-/// Why the service did not start, or stopped by itself.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The database cannot be used.
-    #[error("the cart service has no database")]
-    Database(#[from] OpenError),
-    /// The address cannot be used.
-    #[error("the cart service has no address")]
-    Bind(#[from] BindError),
-    /// The server failed.
-    #[error("the cart service stopped")]
-    Serve(#[from] ServeError),
-}
+impl Service for Config {
+    const NAME: &'static str = "cart-svc";
 
-/// Opens the database, brings its schema up to date, and returns it.
-///
-/// # Errors
-/// [`RunError::Database`].
-pub async fn migrate(config: &Config) -> Result<Database, RunError> {
-    let database = config.database.open(NAME).await?;
-    database.migrate(&MIGRATIONS).await?;
-    Ok(database)
-}
+    fn common(&self) -> &CommonArgs {
+        &self.common
+    }
 
-/// Serves on `listener` until `shutdown`, then finishes what is under way, within limits.
-///
-/// # Errors
-/// [`RunError::Database`], [`RunError::Serve`].
-pub async fn serve(
-    config: Config,
-    listener: TcpListener,
-    shutdown: CancellationToken,
-    env: Env,
-) -> Result<(), RunError> {
-    app::metrics::show_alarms();
-    let database = migrate(&config).await?;
-    let _shown = metrics::watch(NAME, &database);
-    let store = store::open(&database, env.clone());
-    let (carts, checkouts) = services(&config, store, &env);
-    let served = Server::new(NAME, &config.server, env.clone())
-        .authenticator(Authenticator::new(&config.auth, env))
-        .add_service(carts)
-        .add_service(checkouts)
-        .ready_when(database.readiness())
-        .serve(listener, shutdown)
-        .await;
-    database.close().await;
-    Ok(served?)
+    async fn prepare(&self, shutdown: &CancellationToken) -> Result<ControlFlow<()>, RunError> {
+        let prepared = self.database.prepare(DATABASE, &MIGRATIONS, shutdown).await;
+        prepared.map_err(RunError::cannot("use the database"))
+    }
+
+    async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+        env: Env,
+    ) -> Result<(), RunError> {
+        app::metrics::show_alarms();
+        let database = self.database.open(DATABASE, &MIGRATIONS).await;
+        let database = database.map_err(RunError::cannot("use the database"))?;
+        let _shown = metrics::watch(Self::NAME, &database);
+        let store = store::open(&database, env.clone());
+        let (carts, checkouts) = services(&self, store, &env);
+        let served = Server::new(Self::NAME, &self.common.server, env.clone())
+            .authenticator(Authenticator::new(&self.auth, env))
+            .add_service(carts)
+            .add_service(checkouts)
+            .ready_when(database.readiness())
+            .serve(listener, shutdown)
+            .await;
+        database.close().await;
+        Ok(served?)
+    }
 }
 
 /// The services on a given store, for a server that is put together elsewhere.
@@ -94,7 +81,7 @@ pub fn services(
 ) -> (CartServiceServer<CartApi>, CheckoutServiceServer<CheckoutApi>) {
     let carts = Carts::new(Arc::clone(&store), config.limits(), env.clone());
     let checkouts = Checkouts::new(store, config.timing(), env.clone());
-    let max_bytes = config.server.max_message_bytes;
+    let max_bytes = config.common.server.max_message_bytes;
     (
         CartServiceServer::new(CartApi::new(carts)).max_decoding_message_size(max_bytes),
         CheckoutServiceServer::new(CheckoutApi::new(checkouts))

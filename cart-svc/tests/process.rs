@@ -64,8 +64,10 @@ fn the_port_is_closed_while_the_database_is_waited_for() {
         .spawn()
         .unwrap();
     let stderr = server.stderr.take().unwrap();
-    let mut line = String::new();
-    BufReader::new(stderr).read_line(&mut line).unwrap();
+    let mut lines = BufReader::new(stderr).lines().map(Result::unwrap);
+    let first = lines.next().unwrap();
+    assert!(first.contains("cart-svc") && first.contains(&address.to_string()), "{first}");
+    let line = lines.next().unwrap();
     assert!(line.contains("not there yet") && !line.contains("hunter2"), "{line}");
     assert!(TcpStream::connect(address).is_err());
     server.kill().unwrap();

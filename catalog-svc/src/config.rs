@@ -1,20 +1,17 @@
 //! The settings of the service, from flags and the environment.
 
-use std::net::SocketAddr;
-
 use kit_database::DatabaseArgs;
-use kit_rpc::{auth::AuthArgs, server::ServerArgs};
-use kit_service::telemetry::TelemetryArgs;
+use kit_rpc::{
+    auth::AuthArgs,
+    service::{CommonArgs, listens_on},
+};
 use oxcart_types::Currency;
 
 /// Serves the catalogue: the items for sale, their descriptions and prices
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "catalog-svc", version = kit_service::version())]
+#[command(mut_arg("listen", listens_on("127.0.0.1:50051")))]
 pub struct Config {
-    /// Address and port to listen on
-    #[arg(long, env = "OXCART_LISTEN", default_value = "127.0.0.1:50051", value_name = "ADDRESS")]
-    pub listen: SocketAddr,
-
     /// ISO 4217 currency of imported rows that name none
     #[arg(long, env = "OXCART_DEFAULT_CURRENCY", default_value = "GBP", value_name = "CODE")]
     pub default_currency: Currency,
@@ -22,14 +19,6 @@ pub struct Config {
     /// Import the built-in catalogue, a small store of 24 items, if nothing is for sale yet
     #[arg(long, env = "OXCART_LOAD_BUILT_IN")]
     pub load_built_in: bool,
-
-    /// Bring the database's schema up to date and exit
-    #[arg(long)]
-    pub migrate_only: bool,
-
-    /// Ask the server on the listening address whether it is ready: exit with 0 if so, with 1 if not
-    #[arg(long)]
-    pub check_health: bool,
 
     /// Where the items are kept.
     #[command(flatten)]
@@ -39,13 +28,9 @@ pub struct Config {
     #[command(flatten)]
     pub auth: AuthArgs,
 
-    /// Limits of the server.
+    /// What all services have
     #[command(flatten)]
-    pub server: ServerArgs,
-
-    /// Logs and traces.
-    #[command(flatten)]
-    pub telemetry: TelemetryArgs,
+    pub common: CommonArgs,
 }
 
 #[cfg(test)]

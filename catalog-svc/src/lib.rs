@@ -10,92 +10,65 @@ pub mod config;
 pub mod domain;
 pub mod store;
 
-use kit_database::{Database, OpenError, metrics};
+use std::ops::ControlFlow;
+
+use kit_database::metrics;
 use kit_rpc::{
     auth::Authenticator,
-    server::{ServeError, Server},
+    server::Server,
+    service::{CommonArgs, RunError, Service},
 };
-use kit_service::{Env, listen::BindError};
+use kit_service::Env;
 use oxcart_proto::catalog::catalog_service_server::CatalogServiceServer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::{
-    api::CatalogApi,
-    app::{Catalog, CatalogError},
-    config::Config,
-    store::MIGRATIONS,
-};
+use self::{api::CatalogApi, app::Catalog, store::MIGRATIONS};
+
+pub use config::Config;
 
 /// A small store to begin with, in the format that an import takes. Its prices name no currency, and
 /// are meant in pounds; one with less than two decimals refuses them.
 pub const BUILT_IN_CATALOG: &str = include_str!("../data/builtin.csv");
 
 /// Names the SQLite file and the PostgreSQL schema, unless the configuration does.
-const NAME: &str = "catalog";
+const DATABASE: &str = "catalog";
 
-/// Why the service does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The address cannot be listened on.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// The database cannot be opened or migrated.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The built-in catalogue could not be loaded.
-    #[error("cannot load the built-in catalogue")]
-    LoadBuiltIn(#[source] CatalogError),
-    /// The server stopped by itself.
-    #[error(transparent)]
-    Serve(#[from] ServeError),
-}
+impl Service for Config {
+    const NAME: &'static str = "catalog-svc";
 
-/// Runs the service as `config` says, until `shutdown`; or migrates its database, if it says so.
-///
-/// # Errors
-/// See [`RunError`].
-pub async fn run(config: Config, shutdown: CancellationToken, env: Env) -> Result<(), RunError> {
-    config.database.wait(&shutdown).await?;
-    if config.migrate_only {
-        open(&config).await?.close().await;
-        return Ok(());
+    fn common(&self) -> &CommonArgs {
+        &self.common
     }
-    let listener = kit_service::listen::bind(config.listen).await?;
-    serve(config, listener, shutdown, env).await
-}
 
-/// Serves on `listener` until `shutdown`, then drains.
-///
-/// # Errors
-/// Any [`RunError`] but [`RunError::Bind`].
-pub async fn serve(
-    config: Config,
-    listener: TcpListener,
-    shutdown: CancellationToken,
-    env: Env,
-) -> Result<(), RunError> {
-    let database = open(&config).await?;
-    let _shown = metrics::watch("catalog-svc", &database);
-    let catalog = Catalog::new(store::open(&database));
-    if config.load_built_in {
-        let loaded = catalog.import_if_empty(BUILT_IN_CATALOG, config.default_currency);
-        loaded.await.map_err(RunError::LoadBuiltIn)?;
+    async fn prepare(&self, shutdown: &CancellationToken) -> Result<ControlFlow<()>, RunError> {
+        let prepared = self.database.prepare(DATABASE, &MIGRATIONS, shutdown).await;
+        prepared.map_err(RunError::cannot("use the database"))
     }
-    let api = CatalogServiceServer::new(CatalogApi::new(catalog, config.default_currency))
-        .max_decoding_message_size(config.server.max_message_bytes);
-    Server::new("catalog-svc", &config.server, env.clone())
-        .authenticator(Authenticator::new(&config.auth, env))
-        .add_service(api)
-        .ready_when(database.readiness())
-        .serve(listener, shutdown)
-        .await?;
-    database.close().await;
-    Ok(())
-}
 
-async fn open(config: &Config) -> Result<Database, OpenError> {
-    let database = config.database.open(NAME).await?;
-    database.migrate(&MIGRATIONS).await?;
-    Ok(database)
+    async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+        env: Env,
+    ) -> Result<(), RunError> {
+        let database = self.database.open(DATABASE, &MIGRATIONS).await;
+        let database = database.map_err(RunError::cannot("use the database"))?;
+        let _shown = metrics::watch(Self::NAME, &database);
+        let catalog = Catalog::new(store::open(&database));
+        if self.load_built_in {
+            let loaded = catalog.import_if_empty(BUILT_IN_CATALOG, self.default_currency).await;
+            loaded.map_err(RunError::cannot("load the built-in catalogue"))?;
+        }
+        let api = CatalogServiceServer::new(CatalogApi::new(catalog, self.default_currency))
+            .max_decoding_message_size(self.common.server.max_message_bytes);
+        let served = Server::new(Self::NAME, &self.common.server, env.clone())
+            .authenticator(Authenticator::new(&self.auth, env))
+            .add_service(api)
+            .ready_when(database.readiness())
+            .serve(listener, shutdown)
+            .await;
+        database.close().await;
+        Ok(served?)
+    }
 }

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use catalog_svc::{BUILT_IN_CATALOG, config::Config};
 use clap::Parser as _;
-use kit_rpc::channel::{self, Outbound};
+use kit_rpc::{
+    channel::{self, Outbound},
+    service::{RunError, Service as _},
+};
 use kit_service::Env;
 use kit_testing::TestIssuer;
 use oxcart_proto::{
@@ -30,7 +33,7 @@ struct Harness {
     client: CatalogServiceClient<Outbound>,
     issuer: TestIssuer,
     shutdown: CancellationToken,
-    served: JoinHandle<Result<(), catalog_svc::RunError>>,
+    served: JoinHandle<Result<(), RunError>>,
 }
 
 impl Harness {
@@ -46,7 +49,7 @@ impl Harness {
         let listener = kit_service::listen::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
-        let serve = catalog_svc::serve(config, listener, shutdown.clone(), Env::system());
+        let serve = config.serve(listener, shutdown.clone(), Env::system());
         let client = CatalogServiceClient::new(channel::connect(&url).unwrap());
         Self { client, issuer, shutdown, served: tokio::spawn(serve) }
     }

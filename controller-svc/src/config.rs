@@ -1,13 +1,13 @@
 //! What can be set, by flag or environment. The only place that reads the environment.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
-use kit_rpc::{auth::AuthArgs, server::ServerArgs};
-use kit_service::{
-    secret::{self, SecretError},
-    telemetry::TelemetryArgs,
+use kit_rpc::{
+    auth::AuthArgs,
+    service::{CommonArgs, listens_on},
 };
+use kit_service::secret::{self, SecretError};
 use secrecy::SecretString;
 
 use crate::app::{checkout::Pace, recovery::RecoverySettings};
@@ -15,11 +15,8 @@ use crate::app::{checkout::Pace, recovery::RecoverySettings};
 /// What a shop's client talks to: items, carts and checkout.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "controller-svc", version = kit_service::version())]
+#[command(mut_arg("listen", listens_on("127.0.0.1:8080")))]
 pub struct Config {
-    /// Address to listen on; port 0 takes a free one
-    #[arg(long, env = "OXCART_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
-    pub listen: SocketAddr,
-
     /// Where the catalogue is
     #[arg(long, env = "OXCART_CATALOG_URL", default_value = "http://127.0.0.1:50051")]
     #[arg(value_name = "URL")]
@@ -85,21 +82,13 @@ pub struct Config {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
     pub recovery_batch: u32,
 
-    /// Ask the server on the listening address whether it is ready: exit with 0 if so, with 1 if not
-    #[arg(long)]
-    pub check_health: bool,
-
-    /// Limits of the server.
-    #[command(flatten)]
-    pub server: ServerArgs,
-
     /// Whose tokens are good.
     #[command(flatten)]
     pub auth: AuthArgs,
 
-    /// Logs and traces.
+    /// What all services have
     #[command(flatten)]
-    pub telemetry: TelemetryArgs,
+    pub common: CommonArgs,
 }
 
 impl Config {

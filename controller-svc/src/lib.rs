@@ -14,10 +14,11 @@ use std::sync::Arc;
 
 use kit_rpc::{
     auth::{Authenticator, ServiceIdentity},
-    channel::{self, InvalidUrl},
-    server::{ServeError, Server},
+    channel,
+    server::Server,
+    service::{CommonArgs, RunError, Service},
 };
-use kit_service::{Env, listen::BindError, secret::SecretError};
+use kit_service::Env;
 use oxcart_proto::controller::controller_service_server::ControllerServiceServer;
 use tokio::{
     net::TcpListener,
@@ -33,50 +34,29 @@ use crate::{
     clients::{GrpcCarts, GrpcCatalog, GrpcPayments},
 };
 
-/// The name of the service.
-const NAME: &str = "controller";
+impl Service for Config {
+    const NAME: &'static str = "controller-svc";
 
-/// Why the service did not start, or stopped by itself.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// A service behind has no usable address.
-    #[error("the controller cannot use the setting --{flag}")]
-    Url {
-        /// The setting.
-        flag: &'static str,
-        /// What is wrong with it.
-        source: InvalidUrl,
-    },
-    /// The controller has no secret to show to the issuer.
-    #[error("the controller cannot identify itself")]
-    Secret(#[from] SecretError),
-    /// The address cannot be used.
-    #[error("the controller has no address")]
-    Bind(#[from] BindError),
-    /// The server failed.
-    #[error("the controller stopped")]
-    Serve(#[from] ServeError),
+    fn common(&self) -> &CommonArgs {
+        &self.common
+    }
+
+    async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+        env: Env,
+    ) -> Result<(), RunError> {
+        let services = services(&self, &env)?;
+        serve_with(services, self, listener, shutdown, env).await
+    }
 }
 
-/// Serves on `listener` until `shutdown`, then finishes what is under way, within limits.
-///
-/// # Errors
-/// [`RunError::Url`], [`RunError::Secret`], [`RunError::Serve`].
-pub async fn serve(
-    config: Config,
-    listener: TcpListener,
-    shutdown: CancellationToken,
-    env: Env,
-) -> Result<(), RunError> {
-    let services = services(&config, &env)?;
-    serve_with(services, config, listener, shutdown, env).await
-}
-
-/// As [`serve`], over the services that are given: what a test or a simulation puts in place of the
+/// Serves over the services that are given: what a test or a simulation puts in place of the
 /// real ones.
 ///
 /// # Errors
-/// [`RunError::Serve`].
+/// [`RunError`].
 pub async fn serve_with(
     services: Services,
     config: Config,
@@ -89,8 +69,8 @@ pub async fn serve_with(
     let driver = app.checkouts.driver().clone();
     let recovery = Recovery::new(services.carts, driver.clone(), config.recovery(), env.clone());
     let service = ControllerServiceServer::new(Api::new(app))
-        .max_decoding_message_size(config.server.max_message_bytes);
-    let server = Server::new(NAME, &config.server, env.clone())
+        .max_decoding_message_size(config.common.server.max_message_bytes);
+    let server = Server::new(Config::NAME, &config.common.server, env.clone())
         .authenticator(Authenticator::new(&config.auth, env))
         .add_service(service);
 
@@ -105,7 +85,7 @@ pub async fn serve_with(
         Instant::now()
     };
     // For calls and checkouts under way together.
-    let limit = config.server.stop_limit();
+    let limit = config.common.server.stop_limit();
     let recovering = async {
         let finishing = async {
             stop.cancelled().await;
@@ -130,14 +110,13 @@ async fn drain(driver: &Driver, until: Instant) {
 }
 
 fn services(config: &Config, env: &Env) -> Result<Services, RunError> {
-    let connect =
-        |flag, url: &str| channel::connect(url).map_err(|source| RunError::Url { flag, source });
-    let identity = ServiceIdentity::new(
-        &config.auth.issuer,
-        &config.client_id,
-        config.client_secret()?,
-        env.clone(),
-    );
+    let connect = |flag, url: &str| {
+        channel::connect(url).map_err(RunError::cannot(format!("use the setting --{flag}")))
+    };
+    let secret =
+        config.client_secret().map_err(RunError::cannot("identify itself to the issuer"))?;
+    let identity =
+        ServiceIdentity::new(&config.auth.issuer, &config.client_id, secret, env.clone());
     let catalog = connect("catalog-url", &config.catalog_url)?;
     let carts = connect("cart-url", &config.cart_url)?;
     let payments = connect("payment-url", &config.payment_url)?;

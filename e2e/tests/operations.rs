@@ -16,7 +16,7 @@ fn programs() -> Vec<(&'static str, Command)> {
     let up = oxcart::Config::command().find_subcommand("up").unwrap().clone();
     vec![
         ("controller-svc", controller_svc::Config::command()),
-        ("catalog-svc", catalog_svc::config::Config::command()),
+        ("catalog-svc", catalog_svc::Config::command()),
         ("cart-svc", cart_svc::Config::command()),
         ("idp-stub", idp_stub::Config::command()),
         ("payment-stub", payment_stub::Config::command()),

@@ -3,19 +3,15 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use kit_database::DatabaseArgs;
-use kit_rpc::server::ServerArgs;
-use kit_service::telemetry::TelemetryArgs;
+use kit_rpc::service::{CommonArgs, listens_on};
 
 use crate::app::Policy;
 
 /// A small identity provider for development: users, service tokens, OIDC discovery
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "idp-stub", version = kit_service::version())]
+#[command(mut_arg("listen", listens_on("127.0.0.1:50053")))]
 pub struct Config {
-    /// Address for gRPC; port 0 takes a free one
-    #[arg(long, env = "OXCART_LISTEN", default_value = "127.0.0.1:50053", value_name = "ADDR")]
-    pub listen: SocketAddr,
-
     /// Address for HTTP: discovery, keys, tokens, the login page; port 0 takes a free one
     #[arg(long, env = "OXCART_HTTP_LISTEN", default_value = "127.0.0.1:8081", value_name = "ADDR")]
     pub http_listen: SocketAddr,
@@ -54,25 +50,13 @@ pub struct Config {
     #[arg(value_name = "NAME")]
     pub service_audience: String,
 
-    /// Bring the database up to date and end
-    #[arg(long)]
-    pub migrate_only: bool,
-
-    /// Ask the server on the listening address whether it is ready: exit with 0 if so, with 1 if not
-    #[arg(long)]
-    pub check_health: bool,
-
     /// Where users, clients, keys and sessions are kept
     #[command(flatten)]
     pub database: DatabaseArgs,
 
-    /// Limits of the gRPC server
+    /// What all services have
     #[command(flatten)]
-    pub server: ServerArgs,
-
-    /// Logs and traces
-    #[command(flatten)]
-    pub telemetry: TelemetryArgs,
+    pub common: CommonArgs,
 }
 
 impl Config {

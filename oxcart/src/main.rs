@@ -8,7 +8,7 @@ use oxcart::Config;
 fn main() -> ExitCode {
     let Config { command } = Config::parse();
     let telemetry = command.telemetry().clone();
-    kit_service::run::run("oxcart", &telemetry, |shutdown| async move {
+    kit_service::run::run("oxcart", None, &telemetry, |shutdown| async move {
         oxcart::run(command, shutdown, &mut io::stdout()).await
     })
 }

@@ -1,22 +1,21 @@
 //! What can be set, by flag or environment. The only place that reads the environment.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use clap::Parser;
 use kit_database::DatabaseArgs;
-use kit_rpc::{auth::AuthArgs, server::ServerArgs};
-use kit_service::telemetry::TelemetryArgs;
+use kit_rpc::{
+    auth::AuthArgs,
+    service::{CommonArgs, listens_on},
+};
 
 use crate::domain::acquirer::Delays;
 
 /// The simulated payment processor: test cards, scripted trouble, and one outcome per key for ever.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "payment-stub", version = kit_service::version())]
+#[command(mut_arg("listen", listens_on("127.0.0.1:50054")))]
 pub struct Config {
-    /// Address to listen on; port 0 takes a free one
-    #[arg(long, env = "OXCART_LISTEN", default_value = "127.0.0.1:50054", value_name = "ADDR")]
-    pub listen: SocketAddr,
-
     /// How long a payment with `tok_slow` takes, in milliseconds
     #[arg(long, env = "OXCART_SLOW_MS", default_value_t = 3_000, value_name = "MS")]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=3_600_000))]
@@ -38,18 +37,6 @@ pub struct Config {
     #[arg(value_parser = clap::value_parser!(u64).range(10..=3_600_000))]
     pub sweep_ms: u64,
 
-    /// Migrate the database and exit
-    #[arg(long)]
-    pub migrate_only: bool,
-
-    /// Ask the server on the listening address whether it is ready: exit with 0 if so, with 1 if not
-    #[arg(long)]
-    pub check_health: bool,
-
-    /// Limits of the server.
-    #[command(flatten)]
-    pub server: ServerArgs,
-
     /// Where payments are kept.
     #[command(flatten)]
     pub database: DatabaseArgs,
@@ -58,9 +45,9 @@ pub struct Config {
     #[command(flatten)]
     pub auth: AuthArgs,
 
-    /// Logs and traces.
+    /// What all services have
     #[command(flatten)]
-    pub telemetry: TelemetryArgs,
+    pub common: CommonArgs,
 }
 
 impl Config {

@@ -11,14 +11,15 @@ pub mod config;
 pub mod domain;
 pub mod store;
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
-use kit_database::{Database, OpenError, metrics};
+use kit_database::metrics;
 use kit_rpc::{
     auth::Authenticator,
-    server::{ServeError, Server},
+    server::Server,
+    service::{CommonArgs, RunError, Service},
 };
-use kit_service::{Env, listen::BindError};
+use kit_service::Env;
 use oxcart_proto::payment::payment_service_server::PaymentServiceServer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -32,72 +33,59 @@ use crate::{
     store::{MIGRATIONS, Stores},
 };
 
-/// The name of the service, of its SQLite file and of its PostgreSQL schema.
-const NAME: &str = "payment";
+/// Names the SQLite file and the PostgreSQL schema, unless the configuration does.
+const DATABASE: &str = "payment";
 
 /// How long payments that are being decided may take to finish their current step at shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Why the service did not start, or stopped by itself.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The database cannot be used.
-    #[error("the payment service has no database")]
-    Database(#[from] OpenError),
-    /// The address cannot be used.
-    #[error("the payment service has no address")]
-    Bind(#[from] BindError),
-    /// The server failed.
-    #[error("the payment service stopped")]
-    Serve(#[from] ServeError),
-}
+impl Service for Config {
+    const NAME: &'static str = "payment-stub";
 
-/// Opens the database, brings its schema up to date, and returns it.
-///
-/// # Errors
-/// [`RunError::Database`].
-pub async fn migrate(config: &Config) -> Result<Database, RunError> {
-    let database = config.database.open(NAME).await?;
-    database.migrate(&MIGRATIONS).await?;
-    Ok(database)
-}
+    fn common(&self) -> &CommonArgs {
+        &self.common
+    }
 
-/// Serves on `listener` until `shutdown`, then finishes what is under way, within limits.
-///
-/// # Errors
-/// [`RunError::Database`], [`RunError::Serve`].
-pub async fn serve(
-    config: Config,
-    listener: TcpListener,
-    shutdown: CancellationToken,
-    env: Env,
-) -> Result<(), RunError> {
-    let database = migrate(&config).await?;
-    let _shown = metrics::watch(NAME, &database);
-    let stores = Stores::open(&database);
-    let acquirer = Arc::new(SimulatedAcquirer::new(stores.acquirer, config.delays(), env.clone()));
-    let store = stores.payments;
-    let settler = Settler::new(store.clone(), acquirer.clone(), env.clone());
-    let _stop = settler.stop_on_drop();
-    let payments = Payments::new(store.clone(), acquirer, settler.clone(), env.clone());
-    let api = PaymentApi::new(Arc::new(payments), config.charge_wait(), env.clone());
-    let service =
-        PaymentServiceServer::new(api).max_decoding_message_size(config.server.max_message_bytes);
+    async fn prepare(&self, shutdown: &CancellationToken) -> Result<ControlFlow<()>, RunError> {
+        let prepared = self.database.prepare(DATABASE, &MIGRATIONS, shutdown).await;
+        prepared.map_err(RunError::cannot("use the database"))
+    }
 
-    let server = Server::new(NAME, &config.server, env.clone())
-        .authenticator(Authenticator::new(&config.auth, env))
-        .add_service(service)
-        .ready_when(database.readiness());
-    // Callers in the server's drain still wait for outcomes, so the rest stops after it.
-    let stop_sweep = CancellationToken::new();
-    let sweep = app::sweep_until(stop_sweep.clone(), config.sweep_interval(), &*store, &settler);
-    let serve = async {
-        let ended = server.serve(listener, shutdown).await;
-        stop_sweep.cancel();
-        ended
-    };
-    let (ended, ()) = tokio::join!(serve, sweep);
-    settler.drain(DRAIN).await;
-    database.close().await;
-    Ok(ended?)
+    async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+        env: Env,
+    ) -> Result<(), RunError> {
+        let database = self.database.open(DATABASE, &MIGRATIONS).await;
+        let database = database.map_err(RunError::cannot("use the database"))?;
+        let _shown = metrics::watch(Self::NAME, &database);
+        let stores = Stores::open(&database);
+        let acquirer =
+            Arc::new(SimulatedAcquirer::new(stores.acquirer, self.delays(), env.clone()));
+        let store = stores.payments;
+        let settler = Settler::new(store.clone(), acquirer.clone(), env.clone());
+        let _stop = settler.stop_on_drop();
+        let payments = Payments::new(store.clone(), acquirer, settler.clone(), env.clone());
+        let api = PaymentApi::new(Arc::new(payments), self.charge_wait(), env.clone());
+        let service = PaymentServiceServer::new(api)
+            .max_decoding_message_size(self.common.server.max_message_bytes);
+
+        let server = Server::new(Self::NAME, &self.common.server, env.clone())
+            .authenticator(Authenticator::new(&self.auth, env))
+            .add_service(service)
+            .ready_when(database.readiness());
+        // Callers in the server's drain still wait for outcomes, so the rest stops after it.
+        let stop_sweep = CancellationToken::new();
+        let sweep = app::sweep_until(stop_sweep.clone(), self.sweep_interval(), &*store, &settler);
+        let serve = async {
+            let ended = server.serve(listener, shutdown).await;
+            stop_sweep.cancel();
+            ended
+        };
+        let (ended, ()) = tokio::join!(serve, sweep);
+        settler.drain(DRAIN).await;
+        database.close().await;
+        Ok(ended?)
+    }
 }

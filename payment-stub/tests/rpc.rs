@@ -5,6 +5,7 @@
 use std::{path::Path, time::Duration};
 
 use clap::Parser as _;
+use kit_rpc::service::{RunError, Service as _};
 use kit_service::Env;
 use kit_testing::TestIssuer;
 use oxcart_proto::{
@@ -17,7 +18,7 @@ use oxcart_proto::{
         payment_service_client::PaymentServiceClient,
     },
 };
-use payment_stub::{Config, RunError, domain::scenario};
+use payment_stub::{Config, domain::scenario};
 use prost_types::Timestamp;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -52,7 +53,7 @@ impl Service {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
-        let serve = payment_stub::serve(config, listener, shutdown.clone(), Env::system());
+        let serve = config.serve(listener, shutdown.clone(), Env::system());
         let task = tokio::spawn(serve);
         let channel = Channel::from_shared(address).unwrap().connect().await.unwrap();
         let client = PaymentServiceClient::new(channel);

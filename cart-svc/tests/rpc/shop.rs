@@ -11,6 +11,7 @@ use kit_database::Database;
 use kit_rpc::{
     channel::{self, Outbound},
     server::Server,
+    service::Service as _,
 };
 use kit_service::Env;
 use kit_testing::TestIssuer;
@@ -83,7 +84,7 @@ impl Shop {
         let mut config = Config::parse_from(fixed.iter().chain(flags));
         config.auth = issuer.args();
         let shutdown = CancellationToken::new();
-        let served = cart_svc::serve(config, listener, shutdown.clone(), Env::system());
+        let served = config.serve(listener, shutdown.clone(), Env::system());
         tokio::spawn(served);
         Self::at(&url, issuer, shutdown)
     }
@@ -97,7 +98,7 @@ impl Shop {
         database.migrate(&MIGRATIONS).await.unwrap();
         let store = store::open(database, env.clone());
         let (carts, checkouts) = cart_svc::services(&config, store, &env);
-        let server = Server::new("cart", &config.server, env.clone())
+        let server = Server::new("cart", &config.common.server, env.clone())
             .authenticator(issuer.authenticator())
             .add_service(carts)
             .add_service(checkouts);

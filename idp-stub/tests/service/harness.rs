@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Parser as _;
-use idp_stub::{Config, IdpServeError};
-use kit_rpc::auth::install_crypto;
+use idp_stub::Config;
+use kit_rpc::{auth::install_crypto, service::RunError};
 use kit_service::Env;
 use oxcart_proto::idp::{SignInRequest, UserTokens, idp_service_client::IdpServiceClient};
 use reqwest::{Client, Response, redirect::Policy};
@@ -22,7 +22,7 @@ pub struct Running {
     pub issuer: String,
     pub env: Env,
     stop: CancellationToken,
-    served: JoinHandle<Result<(), IdpServeError>>,
+    served: JoinHandle<Result<(), RunError>>,
 }
 
 impl Drop for Running {

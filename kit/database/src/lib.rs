@@ -11,7 +11,7 @@ mod sqlite;
 mod store_error;
 mod wait;
 
-use std::{path::PathBuf, time::Duration};
+use std::{ops::ControlFlow, path::PathBuf, time::Duration};
 
 use futures_util::future::BoxFuture;
 use kit_service::secret::{self, SecretError};
@@ -59,18 +59,47 @@ pub struct DatabaseArgs {
     #[arg(long, env = "OXCART_DATABASE_MAX_CONNECTIONS", default_value_t = 10, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub database_max_connections: u32,
+
+    /// Bring the database's schema up to date and exit
+    #[arg(long)]
+    pub migrate_only: bool,
 }
 
 impl DatabaseArgs {
-    /// Opens the database that the arguments name; `service` is the default of the file's and the
-    /// schema's name.
+    /// Waits for the database, see [`Self::wait`]. With [`Self::migrate_only`] it brings the schema up to
+    /// date, which is all that is to be done then: `Break`.
     ///
     /// # Errors
-    /// See [`Database::open`]; and [`OpenError::Secret`].
-    pub async fn open(&self, service: &str) -> Result<Database, OpenError> {
-        let default_url = || format!("sqlite:data/{service}.sqlite3").into();
+    /// [`OpenError`].
+    pub async fn prepare(
+        &self,
+        name: &str,
+        migrations: &Migrations,
+        shutdown: &CancellationToken,
+    ) -> Result<ControlFlow<()>, OpenError> {
+        self.wait(shutdown).await?;
+        if !self.migrate_only {
+            return Ok(ControlFlow::Continue(()));
+        }
+        self.open(name, migrations).await?.close().await;
+        Ok(ControlFlow::Break(()))
+    }
+
+    /// Opens the database that the arguments name, and brings its schema up to date. `name` is the
+    /// default of the file's and the schema's name.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open(&self, name: &str, migrations: &Migrations) -> Result<Database, OpenError> {
+        let database = self.open_as_it_is(name).await?;
+        database.migrate(migrations).await?;
+        Ok(database)
+    }
+
+    async fn open_as_it_is(&self, name: &str) -> Result<Database, OpenError> {
+        let default_url = || format!("sqlite:data/{name}.sqlite3").into();
         let url = self.url()?.unwrap_or_else(default_url);
-        let schema = self.database_schema.as_deref().unwrap_or(service);
+        let schema = self.database_schema.as_deref().unwrap_or(name);
         Database::open(url.expose_secret(), schema, self.database_max_connections).await
     }
 
@@ -321,11 +350,11 @@ mod tests {
         let flag = format!("--database-url-file={}", path.display());
         let args = Config::try_parse_from(["cart-svc", &flag]).unwrap().database;
         args.wait(&CancellationToken::new()).await.unwrap();
-        assert!(matches!(args.open("cart").await.unwrap(), Database::Memory));
+        assert!(matches!(args.open_as_it_is("cart").await.unwrap(), Database::Memory));
         let both = Config::try_parse_from(["cart-svc", &flag, "--database-url=memory:"]);
         assert!(both.unwrap_err().to_string().contains("--database-url-file"));
         std::fs::remove_file(path).unwrap();
-        let missing = chain(&args.open("cart").await.unwrap_err());
+        let missing = chain(&args.open_as_it_is("cart").await.unwrap_err());
         assert!(missing.contains("--database-url-file cannot read"), "{missing}");
     }
 

@@ -12,7 +12,7 @@ mod trace;
 
 use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
 
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use futures_util::TryStreamExt as _;
 use kit_service::Env;
 use tokio::{net::TcpListener, time};
@@ -33,6 +33,7 @@ use layers::{Completion, Places, Shutdown};
 
 pub use args::ServerArgs;
 pub use probe::{Unhealthy, check_health, probe};
+pub use trace::quiet;
 
 /// How often a connection is pinged, and how long the answer may take.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
@@ -121,6 +122,7 @@ impl Server {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> Result<(), ServeError> {
+        let address = listener.local_addr();
         let (reporter, health_service) = tonic_health::server::health_reporter();
         let health = Health { reporter, names: self.services.clone() };
         health.set(false).await;
@@ -138,7 +140,8 @@ impl Server {
             stop.clone().cancelled_owned(),
         );
         let mut serving = pin!(serving);
-        tracing::info!("{name} serves");
+        let address = address.map(|address| address.to_string()).unwrap_or_default();
+        tracing::info!(service = name, address, "{name} serves on {address}");
         tokio::select! {
             ended = &mut serving => return ended.map_err(ServeError::Transport),
             () = health.follow(check) => {}
@@ -171,7 +174,7 @@ impl Server {
             .layer(from_fn_with_state(self.authenticator, layers::authenticate))
             .layer(from_fn_with_state(places, layers::limit_in_flight))
             .layer(from_fn_with_state(completion, layers::run_to_completion))
-            .layer(from_fn(trace::trace));
+            .layer(from_fn_with_state(self.name, trace::trace));
         // Health and reflection stay outside: they are answered under load, and to anybody.
         Ok(Routes::from(router)
             .add_service(v1.map_err(ServeError::Reflection)?)

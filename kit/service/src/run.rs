@@ -4,6 +4,7 @@ use std::{
     error::Error,
     future::Future,
     io::{self, Write as _},
+    net::SocketAddr,
     process::ExitCode,
     time::Duration,
 };
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     chain,
     telemetry::{self, TelemetryArgs},
+    version,
 };
 
 /// How long tasks that were left behind may take to be dropped.
@@ -24,8 +26,11 @@ const TEARDOWN: Duration = Duration::from_secs(1);
 
 /// Runs the process `name` until `serve` ends. SIGINT and SIGTERM cancel the token that it is given;
 /// a second one ends the process at once. An error is printed with its causes, and exits with 1.
+///
+/// The first line of the log names the process, its version and the address that it is to `listen` on.
 pub fn run<F, E>(
     name: &'static str,
+    listen: Option<SocketAddr>,
     telemetry: &TelemetryArgs,
     serve: impl FnOnce(CancellationToken) -> F,
 ) -> ExitCode
@@ -38,10 +43,11 @@ where
         Err(error) => return failed(name, &error),
     };
     let ended = runtime.block_on(async {
-        let _telemetry = match telemetry::init(name, telemetry).await {
+        let telemetry = match telemetry::init(name, telemetry).await {
             Ok(guard) => guard,
             Err(error) => return failed(name, &error),
         };
+        announce(name, listen, telemetry.metrics_address());
         let shutdown = CancellationToken::new();
         match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
             (Ok(interrupt), Ok(terminate)) => {
@@ -56,6 +62,18 @@ where
     });
     runtime.shutdown_timeout(TEARDOWN);
     ended
+}
+
+fn announce(name: &str, listen: Option<SocketAddr>, metrics: Option<SocketAddr>) {
+    let version = version();
+    if let Some(address) = listen {
+        tracing::info!(service = name, version, %address, "{name} {version} starts on {address}");
+    } else {
+        tracing::info!(service = name, version, "{name} {version} starts");
+    }
+    if let Some(address) = metrics {
+        tracing::info!(service = name, %address, "metrics are served on {address}");
+    }
 }
 
 /// Runs `task` of the process `name` on this thread, without telemetry and signals. An error is printed

@@ -11,7 +11,7 @@ use std::{
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use kit_rpc::{
     channel::{self, Outbound},
-    server::{ServeError, Server, ServerArgs},
+    server::{ServeError, Server, ServerArgs, quiet},
 };
 use kit_service::Env;
 use tokio::{net::TcpListener, task::JoinHandle, time};
@@ -50,6 +50,17 @@ impl Echo {
             Box::pin(async { Err(Status::unimplemented("no stream here")) })
         };
         Self { unary: Arc::new(unary), stream: Arc::new(no_stream) }
+    }
+
+    /// Asks that single requests be logged at DEBUG.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        let answer = self.unary;
+        self.unary = Arc::new(move |request| {
+            let answered = answer(request);
+            Box::pin(async move { answered.await.map(quiet) })
+        });
+        self
     }
 
     /// Answers calls of the method `Watch` by `handler`.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::Parser;
+use kit_rpc::service::Service as _;
 use kit_service::{Env, listen::bind};
 use tokio::{net::TcpListener, runtime::Runtime};
 use tokio_util::sync::CancellationToken;
@@ -98,10 +99,10 @@ impl Wiring {
                 let http = TcpListener::from_std(http)?;
                 Ok::<_, Cause>(idp_stub::serve(config, grpc, http, shutdown, env).await?)
             }),
-            Service::Catalog => self.spawn(service, grpc, catalog_svc::serve),
-            Service::Payment => self.spawn(service, grpc, payment_stub::serve),
-            Service::Cart => self.spawn(service, grpc, cart_svc::serve),
-            Service::Controller => self.spawn(service, grpc, controller_svc::serve),
+            Service::Catalog => self.spawn(service, grpc, catalog_svc::Config::serve),
+            Service::Payment => self.spawn(service, grpc, payment_stub::Config::serve),
+            Service::Cart => self.spawn(service, grpc, cart_svc::Config::serve),
+            Service::Controller => self.spawn(service, grpc, controller_svc::Config::serve),
         }
     }
 

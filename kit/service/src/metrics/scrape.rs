@@ -38,7 +38,6 @@ pub(crate) async fn serve(addr: SocketAddr) -> Result<Scrape, BindError> {
     let addr = listener.local_addr().unwrap_or(addr);
     let router = Router::new().route("/metrics", get(metrics));
     let task = tokio::spawn(http::serve(listener, router, CancellationToken::new()));
-    tracing::info!(%addr, "metrics are served");
     Ok(Scrape { addr, task })
 }
 

@@ -144,3 +144,14 @@ async fn say_plainly(channel: tonic::transport::Channel, request: Request<String
     let codec = tonic_prost::ProstCodec::<String, String>::default();
     grpc.unary(request, path, codec).await.unwrap().into_inner()
 }
+
+#[tokio::test]
+async fn a_call_that_asks_to_be_quiet_is_logged_at_debug() {
+    let echo = Echo::new(|_| async { Ok(String::new()) });
+    let server = serve_echo(echo.quiet()).await;
+    for (filter, is_logged) in [("info", false), ("debug", true)] {
+        let (lines, _guard) = capture(filter);
+        server.client().say("").await.unwrap();
+        assert_eq!(lines.text().contains("\"answered\""), is_logged, "{}", lines.text());
+    }
+}
