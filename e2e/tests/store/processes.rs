@@ -158,7 +158,9 @@ impl Deployment {
         let sign_in = format!("http://{}", idp.address);
         let trust = || strings(["--issuer", &issuer, "--sign-in", &sign_in]);
         let catalog = start(path, "catalog-svc", |_| trust()).await;
-        let cart = start(path, "cart-svc", |_| trust()).await;
+        // So that a test can see what is not logged otherwise.
+        let debug = strings(["--log", "info,kit_rpc=debug"]);
+        let cart = start(path, "cart-svc", |_| [trust(), debug.clone()].concat()).await;
         let slow = strings(["--slow-ms", "2000"]);
         let payment = start(path, "payment-stub", |_| [trust(), slow.clone()].concat()).await;
         let controller = start(path, "controller-svc", |_| {
@@ -210,6 +212,24 @@ impl Deployment {
         Shopper::new(signed_in).await
     }
 
+    /// What `name` has logged at INFO or above, and how often it was asked for overdue checkouts.
+    fn logged(&self, name: &str) -> (Vec<String>, usize) {
+        let log = log(self.folder.path(), name);
+        let (debug, lines): (Vec<_>, Vec<_>) = log.lines().partition(|line| line.contains("DEBUG"));
+        let asked = debug.iter().filter(|line| line.contains("LeaseOverdue")).count();
+        (lines.into_iter().map(str::to_owned).collect(), asked)
+    }
+
+    /// Waits until the controllers have asked so many more times for overdue checkouts.
+    async fn until_asked_again(&self, times: usize) {
+        let (_, before) = self.logged("cart-svc");
+        until("the next question for overdue checkouts", || {
+            let (_, asked) = self.logged("cart-svc");
+            async move { (asked >= before + times).then_some(()) }
+        })
+        .await;
+    }
+
     async fn payment_state(&self, key: &str) -> Option<PaymentState> {
         let secret = "admin-secret".into();
         let identity = ServiceIdentity::new(&self.issuer, "admin", secret, Env::system());
@@ -254,6 +274,21 @@ async fn whichever_process_is_killed_during_a_payment_the_purchase_ends_paid_onc
         assert_eq!(deployment.payment_state(key).await, Some(PaymentState::Captured), "{victim}");
     }
     assert_eq!(deployment.shopper("alice").await.client.purchases().all().await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn an_idle_store_logs_nothing_and_every_log_begins_with_what_runs_where() {
+    let deployment = Deployment::start().await;
+    deployment.until_asked_again(1).await;
+    let names = deployment.services.keys().copied();
+    let before: Vec<_> = names.clone().map(|name| deployment.logged(name).0).collect();
+    deployment.until_asked_again(3).await;
+    for (name, before) in names.zip(before) {
+        assert_eq!(deployment.logged(name).0, before, "{name}");
+        let (version, address) = (kit_service::version(), deployment.services[name].address);
+        let first = format!("{name} {version} starts on {address}");
+        assert!(before[0].contains(&first), "{before:?}");
+    }
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
     routing::{get, post},
@@ -26,7 +26,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use self::error::OAuthError;
 use crate::app::Idp;
@@ -89,12 +89,21 @@ async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Respon
     // The path only: the query of /authorize is the client's business.
     let path: String = request.uri().path().chars().take(100).collect();
     let mut response = admit(gate, request, next).await;
-    let (status, elapsed) = (response.status().as_u16(), began.elapsed());
-    let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-    info!(http.method = %method, http.path = path, http.status = status, millis, "http request");
+    let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    log(&method, &path, response.status(), millis);
     let nosniff = HeaderValue::from_static("nosniff");
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
     response
+}
+
+/// What programs ask for again and again, keys and tokens, is logged at DEBUG if they get it.
+fn log(method: &Method, path: &str, status: StatusCode, millis: u64) {
+    let http_status = status.as_u16();
+    if status.is_success() && !path.starts_with("/authorize") {
+        debug!(http.method = %method, http.path = path, http.status = http_status, millis, "http request");
+    } else {
+        info!(http.method = %method, http.path = path, http.status = http_status, millis, "http request");
+    }
 }
 
 async fn admit(gate: Gate, request: Request, next: Next) -> Response {
