@@ -10,6 +10,7 @@ pub mod metrics;
 use std::time::Duration;
 
 use kit_service::Env;
+use oxcart_types::Backoff;
 
 pub use carts::Carts;
 pub use checkouts::{Checkouts, Timing};
@@ -20,8 +21,8 @@ pub use crate::store::{CheckoutName, Cursor, StoreError};
 /// Tries of a read-modify-write before a version conflict is reported.
 const TRIES: u32 = 16;
 
-/// The longest backoff between two tries.
-const LONGEST_WAIT: Duration = Duration::from_millis(64);
+/// How long to wait between two of these tries, at most.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(64));
 
 /// Whether a save went through. Waits with backoff and full jitter after a version conflict.
 async fn saved(
@@ -32,8 +33,7 @@ async fn saved(
     match result {
         Ok(()) => Ok(true),
         Err(StoreError::Conflict) => {
-            let wait = Duration::from_millis(1 << attempt.min(16)).min(LONGEST_WAIT);
-            tokio::time::sleep(env.jitter(wait, 0.0, 1.0)).await;
+            tokio::time::sleep(env.jitter(BACKOFF.bound(attempt + 1), 0.0, 1.0)).await;
             Ok(false)
         }
         Err(error) => Err(error),

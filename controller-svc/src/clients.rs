@@ -8,7 +8,6 @@ mod cart;
 mod catalog;
 mod failure;
 mod payment;
-mod retry;
 mod wire;
 
 use std::fmt;

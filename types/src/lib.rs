@@ -4,6 +4,7 @@
 //! Each type can only hold what is valid: parsing is the one way in, and its error names the limit.
 //! Serialisation formats and wire types are not here: `oxcart-proto` converts both ways.
 
+mod backoff;
 mod cart;
 mod checkout;
 mod id;
@@ -15,6 +16,7 @@ mod quote;
 mod text;
 mod word;
 
+pub use backoff::Backoff;
 pub use cart::{CartFilter, CartState};
 pub use checkout::{CheckoutFailure, CheckoutState, Fingerprint, FingerprintError};
 pub use id::{

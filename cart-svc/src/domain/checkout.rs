@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use oxcart_types::{
-    CartId, CartState, CheckoutFailure, CheckoutId, CheckoutState, Fingerprint, Money, PaymentId,
-    Quote, RequestId, UserId, Version,
+    Backoff, CartId, CartState, CheckoutFailure, CheckoutId, CheckoutState, Fingerprint, Money,
+    PaymentId, Quote, RequestId, UserId, Version,
 };
 use time::OffsetDateTime;
 
@@ -257,9 +257,8 @@ impl Checkout {
 /// jitter: 2 s, 4 s, 8 s, … 60 s.
 #[must_use]
 pub fn backoff(attempts: i64) -> Duration {
-    const LONGEST: Duration = Duration::from_mins(1);
-    let doublings = u32::try_from(attempts.max(0)).unwrap_or(u32::MAX);
-    1u64.checked_shl(doublings).map_or(LONGEST, |secs| Duration::from_secs(secs).min(LONGEST))
+    const LEASE: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_mins(1));
+    LEASE.bound(u32::try_from(attempts.max(0)).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]

@@ -5,35 +5,13 @@ use std::{
     time::Duration,
 };
 
+use oxcart_types::Backoff;
 use tokio::time::{self, Instant};
 
 use crate::error::{CallError, Error};
 
-/// The longest random pause before the second try; each further one may be twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-
-/// The longest random pause before any try.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// Exponential backoff with full jitter: a random share of a bound that doubles, so that clients that
-/// failed together do not come back together.
-#[derive(Debug, Clone)]
-struct Backoff {
-    bound: Duration,
-}
-
-impl Backoff {
-    const fn new() -> Self {
-        Self { bound: FIRST_PAUSE }
-    }
-
-    /// The next pause, for a `share` from 0 to 1.
-    fn next(&mut self, share: f64) -> Duration {
-        let pause = self.bound.mul_f64(share.clamp(0.0, 1.0));
-        self.bound = (self.bound * 2).min(LONGEST_PAUSE);
-        pause
-    }
-}
+/// The longest random pauses before further tries.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
 
 /// One try of a call.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +26,6 @@ pub(crate) struct Try {
 pub(crate) struct Tries {
     /// None: there is one try.
     end_at: Option<Instant>,
-    backoff: Backoff,
     made: u32,
 }
 
@@ -56,13 +33,12 @@ impl Tries {
     /// Tries that begin now. With a budget of zero there is one.
     pub(crate) fn new(time_budget: Duration) -> Self {
         let end_at = (!time_budget.is_zero()).then(|| Instant::now() + time_budget);
-        Self { end_at, backoff: Backoff::new(), made: 0 }
+        Self { end_at, made: 0 }
     }
 
     /// The tries of another call, in what is left of the budget. None where each call is tried once.
     pub(crate) fn rest(&self) -> Option<Self> {
-        let end_at = self.end_at?;
-        Some(Self { end_at: Some(end_at), backoff: Backoff::new(), made: 0 })
+        self.end_at.map(|end_at| Self { end_at: Some(end_at), made: 0 })
     }
 
     /// Begins a try, with a deadline of `deadline` or what is left of the budget.
@@ -71,13 +47,14 @@ impl Tries {
         Try { number: self.made, deadline: self.left().map_or(deadline, |left| left.min(deadline)) }
     }
 
-    /// Waits until the call may be repeated: as long as the store asks, and a random time besides.
+    /// Waits until the call may be repeated: as long as the store asks, and a backoff with full jitter
+    /// besides, so that clients that failed together do not come back together.
     ///
     /// # Errors
     /// Gives `error` back if another try cannot help, or the budget does not last that long.
-    pub(crate) async fn pause(&mut self, error: Error) -> Result<(), Error> {
+    pub(crate) async fn pause(&self, error: Error) -> Result<(), Error> {
         let asked = error.call().and_then(CallError::retry_delay).unwrap_or_default();
-        let pause = asked.saturating_add(self.backoff.next(random_share()));
+        let pause = pause(asked, self.made, random_share());
         if !error.is_retriable() || self.left().is_none_or(|left| left <= pause) {
             return Err(error);
         }
@@ -88,6 +65,11 @@ impl Tries {
     fn left(&self) -> Option<Duration> {
         self.end_at.map(|at| at.saturating_duration_since(Instant::now()))
     }
+}
+
+/// The pause after so many failures, for a random `share` from 0 to 1.
+fn pause(asked: Duration, failures: u32, share: f64) -> Duration {
+    asked.saturating_add(BACKOFF.bound(failures).mul_f64(share.clamp(0.0, 1.0)))
 }
 
 /// From 0 to 1. The standard library keys its hashers at random, each one differently.
@@ -105,32 +87,29 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_pause_is_never_longer_than_its_bound(shares in proptest::collection::vec(-1.0..=2.0_f64, 1..20)) {
-            let mut backoff = Backoff::new();
-            let mut bound = FIRST_PAUSE;
-            for share in shares {
-                prop_assert!(backoff.next(share) <= bound);
-                prop_assert!((FIRST_PAUSE..=LONGEST_PAUSE).contains(&bound));
-                bound = (bound * 2).min(LONGEST_PAUSE);
-            }
+        fn a_pause_is_what_the_store_asks_and_at_most_2_s_more(
+            asked in 0..10_000_u64,
+            failures: u32,
+            share in -1.0..=2.0_f64,
+        ) {
+            let asked = Duration::from_millis(asked);
+            let pause = pause(asked, failures, share);
+            prop_assert!(pause >= asked);
+            prop_assert!(pause <= asked + BACKOFF.bound(failures));
+            prop_assert!(pause <= asked + Duration::from_secs(2));
         }
 
         #[test]
-        fn a_larger_share_is_a_longer_pause(low in 0.0..=1.0_f64, high in 0.0..=1.0_f64, made in 0..10) {
-            let mut backoff = Backoff::new();
-            for _ in 0..made {
-                backoff.next(0.5);
-            }
+        fn a_larger_share_is_a_longer_pause(low in 0.0..=1.0_f64, high in 0.0..=1.0_f64, failures: u32) {
             let (low, high) = if low <= high { (low, high) } else { (high, low) };
-            prop_assert!(backoff.clone().next(low) <= backoff.next(high));
+            prop_assert!(pause(Duration::ZERO, failures, low) <= pause(Duration::ZERO, failures, high));
         }
     }
 
     #[test]
-    fn bounds_double_from_0_2_to_2_s() {
-        let mut backoff = Backoff::new();
-        let bounds = [(); 6].map(|()| backoff.next(1.0).as_millis());
-        assert_eq!(bounds, [200, 400, 800, 1_600, 2_000, 2_000]);
+    fn pauses_grow_from_0_2_to_2_s() {
+        let longest = [1, 2, 3, 4, 5, 6].map(|n| pause(Duration::ZERO, n, 1.0).as_millis());
+        assert_eq!(longest, [200, 400, 800, 1_600, 2_000, 2_000]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! goes with the controller's identity.
 
 use async_trait::async_trait;
-use kit_rpc::{auth::ServiceIdentity, channel::Outbound};
+use kit_rpc::{auth::ServiceIdentity, channel::Outbound, retry};
 use kit_service::Env;
 use oxcart_proto::{
     BadFields,
@@ -23,7 +23,6 @@ use tonic::{Request, Status};
 
 use super::{
     CallError, CartClient, CheckoutName, MAX_ANSWER_BYTES, Mark, PageRequest, Paged, Shopper,
-    retry::retry,
     wire::{Unreadable, cart_from_wire, checkout_from_wire},
 };
 use crate::domain::{

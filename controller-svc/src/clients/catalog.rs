@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream::BoxStream};
-use kit_rpc::channel::Outbound;
+use kit_rpc::{channel::Outbound, retry};
 use kit_service::Env;
 use oxcart_proto::catalog::{
     GetDescriptionsRequest, ImportItemsRequest, ListItemsRequest, SearchItemsRequest,
@@ -18,7 +18,6 @@ use tonic::{Request, Status};
 use super::{
     CallError, CatalogClient, CsvChunk, Imported, Interrupted, MAX_ANSWER_BYTES, PageRequest,
     Paged, ServiceToken,
-    retry::retry,
     wire::{Unreadable, item_from_wire},
 };
 use crate::domain::item::Items;

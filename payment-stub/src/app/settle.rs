@@ -10,6 +10,7 @@ use std::{
 };
 
 use kit_service::Env;
+use oxcart_types::Backoff;
 use tokio::sync::watch;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -33,11 +34,8 @@ const MAX_RUNNING: usize = 1_000;
 /// How long to wait at most before asking an acquirer again that needs longer.
 const LONGEST_WAIT: Duration = Duration::from_millis(200);
 
-/// How long to wait after the first failure; doubled with each further one.
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-
-/// How long to wait at most after a failure.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+/// How long to wait after failures, at most.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
 
 /// From this many failures on a payment needs a person's eye.
 const FAILURES_TO_ALARM: u32 = 10;
@@ -143,7 +141,7 @@ impl Task {
                 Err(error) => {
                     failures += 1;
                     self.report(failures, &error);
-                    self.shared.env.jitter(backoff(failures), 0.5, 1.0)
+                    self.shared.env.jitter(BACKOFF.bound(failures), 0.5, 1.0)
                 }
             };
             tokio::select! {
@@ -185,22 +183,5 @@ impl Task {
 impl Drop for Task {
     fn drop(&mut self) {
         self.shared.running().remove(&self.key);
-    }
-}
-
-fn backoff(failures: u32) -> Duration {
-    let doubled = FIRST_BACKOFF.saturating_mul(1 << failures.saturating_sub(1).min(20));
-    doubled.min(LONGEST_BACKOFF)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_backoff_grows_to_its_limit_and_never_overflows() {
-        assert_eq!(backoff(1), FIRST_BACKOFF);
-        assert_eq!(backoff(3), 4 * FIRST_BACKOFF);
-        assert_eq!(backoff(u32::MAX), LONGEST_BACKOFF);
     }
 }

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use kit_rpc::deadline;
 use kit_service::{Env, chain};
 use oxcart_proto::Reason;
-use oxcart_types::CheckoutId;
+use oxcart_types::{Backoff, CheckoutId};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, broadcast},
     task::JoinHandle,
@@ -190,7 +190,8 @@ impl Driver {
     async fn follow(&self, checkout: &Checkout, run: Run) -> Result<Option<Checkout>, Impossible> {
         let gives_up = Instant::now() + run.patience;
         let mut step = Step::first(run.token.is_some());
-        let mut pause = self.pace.first_pause;
+        let backoff = Backoff::new(self.pace.first_pause, self.pace.longest_pause);
+        let mut failures = 0;
         loop {
             let (observation, stored) = self.attempt(checkout, &step, &run).await;
             metrics::STEPS.add(1, [metrics::step(&step), metrics::observation(&observation)]);
@@ -198,13 +199,13 @@ impl Driver {
                 Next::Decided => return Ok(stored.inspect(|decided| self.announce(decided))),
                 Next::Now(then) => step = then,
                 Next::Later(then) => {
-                    let wait = self.env.jitter(pause, 0.0, 1.0);
+                    failures += 1;
+                    let wait = self.env.jitter(backoff.bound(failures), 0.0, 1.0);
                     if Instant::now() + wait >= gives_up {
                         info!(checkout.id = %checkout.id, "checkout {} stays pending for now, the lease brings it back", checkout.id);
                         return Ok(None);
                     }
                     tokio::time::sleep(wait).await;
-                    pause = (pause * 2).min(self.pace.longest_pause);
                     step = then;
                 }
             }

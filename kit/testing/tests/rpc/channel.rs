@@ -35,12 +35,13 @@ fn env() -> Env {
     Env::seeded(1, ::time::OffsetDateTime::UNIX_EPOCH)
 }
 
-async fn tries(status: impl Fn() -> Status) -> usize {
+async fn tries(status: impl Fn() -> Status + Send + Sync) -> usize {
     let mut count = 0;
     let env = env();
-    let ended = retry(&env, async || {
+    let ended = retry(&env, || {
         count += 1;
-        Err::<(), _>(status())
+        let status = status();
+        async { Err::<(), _>(status) }
     });
     assert_eq!(ended.await.unwrap_err().code(), status().code());
     count
