@@ -12,6 +12,7 @@ mod redacted;
 mod google {
     #![allow(
         missing_docs,
+        rustdoc::all,
         clippy::all,
         clippy::pedantic,
         clippy::allow_attributes,

@@ -1,6 +1,6 @@
 //! A gRPC service as a process: its settings, its start and its end.
 //!
-//! A service implements [`Service`] for its settings, and its `main` is [`run`].
+//! A service implements [`Service`] for its settings, and its `main` is [`fn@run`].
 
 use std::{
     borrow::Cow, error::Error, future::Future, net::SocketAddr, ops::ControlFlow, process::ExitCode,
