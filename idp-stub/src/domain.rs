@@ -18,5 +18,5 @@ pub use key::StoredKey;
 pub use name::{ClientId, MAX_NAME_CHARS, NameError, Username};
 pub use pkce::{Challenge, ChallengeError};
 pub use scope::{MAX_SCOPE_CHARS, MAX_SCOPES, OPENID, ScopeError, Scopes};
-pub use secret::Fingerprint;
+pub use secret::SecretHash;
 pub use session::{RefreshRefusal, RefreshToken, Session, User};

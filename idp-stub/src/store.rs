@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::domain::{
-    AuthorizationCode, Client, ClientId, Fingerprint, RefreshToken, Session, StoredKey, User,
+    AuthorizationCode, Client, ClientId, RefreshToken, SecretHash, Session, StoredKey, User,
     Username,
 };
 
@@ -72,14 +72,14 @@ pub trait IdpStore: Send + Sync {
     /// The refresh token with its session, if there is one.
     async fn refresh_token(
         &self,
-        fingerprint: &Fingerprint,
+        hash: &SecretHash,
     ) -> Result<Option<(RefreshToken, Session)>, StoreError>;
 
     /// Exchanges a refresh token for `successor` of the same session. False, and nothing changed, if
     /// it was exchanged before or the session was ended: of two callers at once, one is told true.
     async fn rotate(
         &self,
-        used: &Fingerprint,
+        used: &SecretHash,
         successor: &RefreshToken,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
@@ -91,16 +91,13 @@ pub trait IdpStore: Send + Sync {
     async fn add_code(&self, code: &AuthorizationCode) -> Result<(), StoreError>;
 
     /// The authorization code, if there is one.
-    async fn code(
-        &self,
-        fingerprint: &Fingerprint,
-    ) -> Result<Option<AuthorizationCode>, StoreError>;
+    async fn code(&self, hash: &SecretHash) -> Result<Option<AuthorizationCode>, StoreError>;
 
     /// Exchanges a code for the session that it begins and the first refresh token of that. False,
     /// and nothing changed, if it was exchanged before.
     async fn exchange_code(
         &self,
-        code: &Fingerprint,
+        code: &SecretHash,
         session: &Session,
         token: &RefreshToken,
         now: OffsetDateTime,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use idp_stub::{
     domain::{
-        AuthorizationCode, Challenge, Client, Fingerprint, RefreshToken, Scopes, Session,
-        StoredKey, User,
+        AuthorizationCode, Challenge, Client, RefreshToken, Scopes, SecretHash, Session, StoredKey,
+        User,
     },
     store::{IdpStore, MIGRATIONS, open},
 };
@@ -80,7 +80,7 @@ fn session(id: u128) -> Session {
 
 fn token(secret: &str, session: &Session) -> RefreshToken {
     RefreshToken {
-        fingerprint: Fingerprint::of(secret),
+        hash: SecretHash::of(secret),
         session: session.id,
         expires_at: NOW + Duration::days(30),
         used_at: None,
@@ -89,7 +89,7 @@ fn token(secret: &str, session: &Session) -> RefreshToken {
 
 fn code(secret: &str) -> AuthorizationCode {
     AuthorizationCode {
-        fingerprint: Fingerprint::of(secret),
+        hash: SecretHash::of(secret),
         client: "storefront".parse().unwrap(),
         redirect_uri: "http://127.0.0.1:3000/callback?x=1".parse().unwrap(),
         user: "Zoë Müller".parse().unwrap(),
@@ -140,7 +140,7 @@ async fn making_sure_of_a_user_keeps_the_password(store: Store) {
 async fn a_client_reads_back_and_is_replaced_by_id(store: Store) {
     let client = Client {
         id: "storefront".parse().unwrap(),
-        secret: Some(Fingerprint::of("secret")),
+        secret_hash: Some(SecretHash::of("secret")),
         scopes: "catalog:write payment:read".parse().unwrap(),
         redirect_uris: vec!["http://a/cb?x=1".parse().unwrap(), "https://b".parse().unwrap()],
         may_impersonate: true,
@@ -149,7 +149,7 @@ async fn a_client_reads_back_and_is_replaced_by_id(store: Store) {
     store.put_client(&client).await.unwrap();
     assert_eq!(store.client(&client.id).await.unwrap().as_ref(), Some(&client));
     let bare = Client {
-        secret: None,
+        secret_hash: None,
         scopes: Scopes::default(),
         redirect_uris: Vec::new(),
         may_impersonate: false,
@@ -164,10 +164,10 @@ async fn a_refresh_token_reads_back_with_its_session(store: Store) {
     for (secret, session) in [("a", session(1)), ("b", without_client)] {
         let token = token(secret, &session);
         store.begin_session(&session, &token).await.unwrap();
-        let found = store.refresh_token(&token.fingerprint).await.unwrap();
+        let found = store.refresh_token(&token.hash).await.unwrap();
         assert_eq!(found, Some((token, session)));
     }
-    assert_eq!(store.refresh_token(&Fingerprint::of("c")).await.unwrap(), None);
+    assert_eq!(store.refresh_token(&SecretHash::of("c")).await.unwrap(), None);
 }
 
 async fn of_two_that_use_one_refresh_token_one_wins(store: Store) {
@@ -176,21 +176,21 @@ async fn of_two_that_use_one_refresh_token_one_wins(store: Store) {
     store.begin_session(&session, &first).await.unwrap();
     let successors: Vec<_> = (0..8).map(|n| token(&format!("next-{n}"), &session)).collect();
     let tries = successors.iter().cloned().map(|successor| {
-        let (store, used) = (Arc::clone(&store), first.fingerprint);
+        let (store, used) = (Arc::clone(&store), first.hash);
         tokio::spawn(async move { store.rotate(&used, &successor, NOW).await.unwrap() })
     });
     let mut won = Vec::new();
     for (attempt, successor) in tries.collect::<Vec<_>>().into_iter().zip(&successors) {
         if attempt.await.unwrap() {
-            won.push(successor.fingerprint);
+            won.push(successor.hash);
         }
     }
     assert_eq!(won.len(), 1);
     for successor in &successors {
-        let kept = store.refresh_token(&successor.fingerprint).await.unwrap().is_some();
-        assert_eq!(kept, won.contains(&successor.fingerprint));
+        let kept = store.refresh_token(&successor.hash).await.unwrap().is_some();
+        assert_eq!(kept, won.contains(&successor.hash));
     }
-    let (used, _) = store.refresh_token(&first.fingerprint).await.unwrap().unwrap();
+    let (used, _) = store.refresh_token(&first.hash).await.unwrap().unwrap();
     assert_eq!(used.used_at, Some(NOW));
 }
 
@@ -200,10 +200,10 @@ async fn an_ended_session_rotates_no_more(store: Store) {
     store.begin_session(&session, &first).await.unwrap();
     store.end_session(session.id, NOW).await.unwrap();
     let next = token("next", &session);
-    assert!(!store.rotate(&first.fingerprint, &next, NOW).await.unwrap());
-    let (kept, ended) = store.refresh_token(&first.fingerprint).await.unwrap().unwrap();
+    assert!(!store.rotate(&first.hash, &next, NOW).await.unwrap());
+    let (kept, ended) = store.refresh_token(&first.hash).await.unwrap().unwrap();
     assert_eq!((kept.used_at, ended.revoked_at), (None, Some(NOW)));
-    assert_eq!(store.refresh_token(&next.fingerprint).await.unwrap(), None);
+    assert_eq!(store.refresh_token(&next.hash).await.unwrap(), None);
 }
 
 async fn a_session_is_ended_once(store: Store) {
@@ -213,22 +213,22 @@ async fn a_session_is_ended_once(store: Store) {
     store.end_session(session.id, NOW).await.unwrap();
     store.end_session(session.id, NOW + Duration::hours(1)).await.unwrap();
     store.end_session(Uuid::from_u128(99), NOW).await.unwrap();
-    let (_, ended) = store.refresh_token(&token.fingerprint).await.unwrap().unwrap();
+    let (_, ended) = store.refresh_token(&token.hash).await.unwrap().unwrap();
     assert_eq!(ended.revoked_at, Some(NOW));
 }
 
 async fn a_code_reads_back_and_is_exchanged_once(store: Store) {
     let bare = AuthorizationCode { nonce: None, scopes: Scopes::default(), ..code("bare") };
     for kept in [code("code"), bare] {
-        assert_eq!(store.code(&kept.fingerprint).await.unwrap(), None);
+        assert_eq!(store.code(&kept.hash).await.unwrap(), None);
         store.add_code(&kept).await.unwrap();
-        assert_eq!(store.code(&kept.fingerprint).await.unwrap().as_ref(), Some(&kept));
+        assert_eq!(store.code(&kept.hash).await.unwrap().as_ref(), Some(&kept));
     }
     let code = code("code");
     let session = code.to_session();
     let tries = (0..8).map(|n| {
         let (store, session) = (Arc::clone(&store), session.clone());
-        let (used, token) = (code.fingerprint, token(&format!("token-{n}"), &session));
+        let (used, token) = (code.hash, token(&format!("token-{n}"), &session));
         tokio::spawn(
             async move { store.exchange_code(&used, &session, &token, NOW).await.unwrap() },
         )
@@ -238,7 +238,7 @@ async fn a_code_reads_back_and_is_exchanged_once(store: Store) {
         wins += usize::from(attempt.await.unwrap());
     }
     assert_eq!(wins, 1);
-    assert_eq!(store.code(&code.fingerprint).await.unwrap().unwrap().used_at, Some(NOW));
+    assert_eq!(store.code(&code.hash).await.unwrap().unwrap().used_at, Some(NOW));
 }
 
 async fn only_what_has_expired_is_forgotten(store: Store) {
@@ -251,10 +251,10 @@ async fn only_what_has_expired_is_forgotten(store: Store) {
     store.add_code(&old_code).await.unwrap();
     store.add_code(&code("live")).await.unwrap();
     store.purge(NOW + Duration::microseconds(1)).await.unwrap();
-    assert_eq!(store.refresh_token(&old_token.fingerprint).await.unwrap(), None);
-    assert!(store.refresh_token(&live_token.fingerprint).await.unwrap().is_some());
-    assert_eq!(store.code(&old_code.fingerprint).await.unwrap(), None);
-    assert!(store.code(&Fingerprint::of("live")).await.unwrap().is_some());
+    assert_eq!(store.refresh_token(&old_token.hash).await.unwrap(), None);
+    assert!(store.refresh_token(&live_token.hash).await.unwrap().is_some());
+    assert_eq!(store.code(&old_code.hash).await.unwrap(), None);
+    assert!(store.code(&SecretHash::of("live")).await.unwrap().is_some());
     // The session went with its last token, so its id is free again.
     store.begin_session(&old, &token("again", &old)).await.unwrap();
 }

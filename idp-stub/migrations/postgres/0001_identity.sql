@@ -15,7 +15,7 @@ create table user_account (
 
 create table client (
     client_id text not null,
-    secret bytea,
+    secret_hash bytea,
     scopes text not null,
     redirect_uris text not null,
     may_impersonate boolean not null,
@@ -34,11 +34,11 @@ create table session (
 );
 
 create table refresh_token (
-    fingerprint bytea not null,
+    token_hash bytea not null,
     session_id uuid not null,
     expires_at bigint not null,
     used_at bigint,
-    constraint refresh_token_pkey primary key (fingerprint)
+    constraint refresh_token_pkey primary key (token_hash)
 );
 
 create index refresh_token_session_idx on refresh_token (session_id);
@@ -46,7 +46,7 @@ create index refresh_token_session_idx on refresh_token (session_id);
 create index refresh_token_expires_at_idx on refresh_token (expires_at);
 
 create table authorization_code (
-    fingerprint bytea not null,
+    code_hash bytea not null,
     client_id text not null,
     redirect_uri text not null,
     user_name text not null,
@@ -57,7 +57,7 @@ create table authorization_code (
     signed_in_at bigint not null,
     expires_at bigint not null,
     used_at bigint,
-    constraint authorization_code_pkey primary key (fingerprint)
+    constraint authorization_code_pkey primary key (code_hash)
 );
 
 create index authorization_code_expires_at_idx on authorization_code (expires_at);

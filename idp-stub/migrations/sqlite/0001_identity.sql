@@ -15,7 +15,7 @@ create table user_account (
 
 create table client (
     client_id text not null,
-    secret blob,
+    secret_hash blob,
     scopes text not null,
     redirect_uris text not null,
     may_impersonate integer not null,
@@ -34,11 +34,11 @@ create table session (
 ) strict;
 
 create table refresh_token (
-    fingerprint blob not null,
+    token_hash blob not null,
     session_id blob not null,
     expires_at integer not null,
     used_at integer,
-    constraint refresh_token_pkey primary key (fingerprint)
+    constraint refresh_token_pkey primary key (token_hash)
 ) strict;
 
 create index refresh_token_session_idx on refresh_token (session_id);
@@ -46,7 +46,7 @@ create index refresh_token_session_idx on refresh_token (session_id);
 create index refresh_token_expires_at_idx on refresh_token (expires_at);
 
 create table authorization_code (
-    fingerprint blob not null,
+    code_hash blob not null,
     client_id text not null,
     redirect_uri text not null,
     user_name text not null,
@@ -57,7 +57,7 @@ create table authorization_code (
     signed_in_at integer not null,
     expires_at integer not null,
     used_at integer,
-    constraint authorization_code_pkey primary key (fingerprint)
+    constraint authorization_code_pkey primary key (code_hash)
 ) strict;
 
 create index authorization_code_expires_at_idx on authorization_code (expires_at);

@@ -10,7 +10,7 @@ use tracing::info;
 
 use super::{Idp, IdpError, UserTokens, keys::new_secret, sessions::openid};
 use crate::domain::{
-    AuthorizationCode, Challenge, Client, ClientId, CodeRefusal, Fingerprint, RedirectUri, Scopes,
+    AuthorizationCode, Challenge, Client, ClientId, CodeRefusal, RedirectUri, Scopes, SecretHash,
     Username,
 };
 
@@ -72,10 +72,10 @@ impl Idp {
         password: SecretString,
     ) -> Result<String, IdpError> {
         self.authenticate(&user, password).await?;
-        let (secret, fingerprint) = new_secret(&self.env);
+        let (secret, hash) = new_secret(&self.env);
         let now = self.env.now();
         let code = AuthorizationCode {
-            fingerprint,
+            hash,
             client: request.client,
             redirect_uri: request.redirect_uri,
             user,
@@ -101,16 +101,16 @@ impl Idp {
         client: &Client,
         exchange: &CodeExchange<'_>,
     ) -> Result<UserTokens, IdpError> {
-        let fingerprint = Fingerprint::of(exchange.code);
+        let hash = SecretHash::of(exchange.code);
         let now = self.env.now();
-        let found = self.store.code(&fingerprint).await?;
+        let found = self.store.code(&hash).await?;
         let code = found.ok_or(IdpError::CodeInvalid)?;
         let session = code.to_session();
         let checked = code.check(&client.id, exchange.redirect_uri, exchange.verifier, now);
         let checked = match checked {
             Ok(()) => {
                 let (secret, token) = self.new_refresh_token(&session);
-                if self.store.exchange_code(&fingerprint, &session, &token, now).await? {
+                if self.store.exchange_code(&hash, &session, &token, now).await? {
                     return self.user_tokens(&session, Some(secret), code.nonce.as_deref());
                 }
                 CodeRefusal::Reused

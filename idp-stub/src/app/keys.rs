@@ -19,7 +19,7 @@ use time::OffsetDateTime;
 
 use crate::{
     app::IdpError,
-    domain::{Fingerprint, StoredKey},
+    domain::{SecretHash, StoredKey},
     store::IdpStore,
 };
 
@@ -234,10 +234,10 @@ fn new_key(env: &Env) -> Result<StoredKey, KeyError> {
 }
 
 /// An opaque secret of 256 random bits, and what is kept of it.
-pub(super) fn new_secret(env: &Env) -> (String, Fingerprint) {
+pub(super) fn new_secret(env: &Env) -> (String, SecretHash) {
     let secret = URL_SAFE_NO_PAD.encode(env.bytes::<32>());
-    let fingerprint = Fingerprint::of(&secret);
-    (secret, fingerprint)
+    let hash = SecretHash::of(&secret);
+    (secret, hash)
 }
 
 fn encode(part: &impl Serialize) -> Result<String, KeyError> {

@@ -10,7 +10,7 @@ use super::{
     passwords::{MAX_SECRET_BYTES, is_acceptable_hash},
 };
 use crate::{
-    domain::{Client, ClientId, Fingerprint, Scopes, User, Username},
+    domain::{Client, ClientId, Scopes, SecretHash, User, Username},
     store::{IdpStore, StoreError},
 };
 
@@ -190,7 +190,7 @@ impl ClientEntry {
             .map(|uri| uri.parse().map_err(|error| wrong(format!("redirect URI {uri:?} {error}"))));
         Ok(Client {
             id,
-            secret: secret.map(Fingerprint::of),
+            secret_hash: secret.map(SecretHash::of),
             scopes: scopes.map_err(|error| wrong(format!("scopes {error}")))?,
             redirect_uris: uris.collect::<Result<_, _>>()?,
             may_impersonate: self.may_impersonate,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Idp, IdpError, UserTokens, sessions::openid};
-use crate::domain::{Client, ClientId, Fingerprint, Scopes, Session, Username};
+use crate::domain::{Client, ClientId, Scopes, SecretHash, Session, Username};
 
 /// A service's identity.
 pub struct ServiceToken {
@@ -28,10 +28,10 @@ impl Idp {
         secret: Option<&SecretString>,
     ) -> Result<Client, IdpError> {
         let client = self.store.client(id).await?;
-        let is_proved = match (client.as_ref().map(|client| client.secret), secret) {
+        let is_proved = match (client.as_ref().map(|client| client.secret_hash), secret) {
             (Some(None), None) => true,
             (kept, Some(secret)) => {
-                let kept = kept.flatten().unwrap_or(Fingerprint::UNMATCHED);
+                let kept = kept.flatten().unwrap_or(SecretHash::UNMATCHED);
                 kept.matches(secret.expose_secret())
             }
             (_, None) => false,
@@ -48,7 +48,7 @@ impl Idp {
         client: &Client,
         scopes: &Scopes,
     ) -> Result<ServiceToken, IdpError> {
-        if client.secret.is_none() {
+        if client.secret_hash.is_none() {
             return Err(IdpError::PublicClient);
         }
         if let Some(scope) = scopes.first_outside(&client.scopes) {

@@ -13,7 +13,7 @@ use super::{
     passwords::Verdict,
 };
 use crate::domain::{
-    Client, ClientId, Fingerprint, OPENID, RefreshRefusal, RefreshToken, Scopes, Session, Username,
+    Client, ClientId, OPENID, RefreshRefusal, RefreshToken, Scopes, SecretHash, Session, Username,
 };
 
 /// What an ID token says (`OpenID` Connect Core, section 2).
@@ -91,15 +91,15 @@ impl Idp {
         presented: &str,
         client: Option<&ClientId>,
     ) -> Result<UserTokens, IdpError> {
-        let fingerprint = Fingerprint::of(presented);
+        let hash = SecretHash::of(presented);
         let now = self.env.now();
-        let found = self.store.refresh_token(&fingerprint).await?;
+        let found = self.store.refresh_token(&hash).await?;
         let (token, session) = found.ok_or(IdpError::RefreshTokenInvalid)?;
         if let Err(refusal) = token.check(&session, client, now) {
             return Err(self.refuse_refresh(&session, refusal, now).await);
         }
         let (secret, successor) = self.new_refresh_token(&session);
-        if !self.store.rotate(&fingerprint, &successor, now).await? {
+        if !self.store.rotate(&hash, &successor, now).await? {
             // Somebody was quicker with the same token, or ended the session.
             return Err(self.refuse_refresh(&session, RefreshRefusal::Reused, now).await);
         }
@@ -135,7 +135,7 @@ impl Idp {
     /// # Errors
     /// Those of the server's own.
     pub async fn revoke(&self, presented: &str, client: &Client) -> Result<(), IdpError> {
-        let found = self.store.refresh_token(&Fingerprint::of(presented)).await?;
+        let found = self.store.refresh_token(&SecretHash::of(presented)).await?;
         match found {
             Some((_, session)) if session.client.as_ref() == Some(&client.id) => {
                 Ok(self.store.end_session(session.id, self.env.now()).await?)
@@ -159,9 +159,9 @@ impl Idp {
     }
 
     pub(super) fn new_refresh_token(&self, session: &Session) -> (SecretString, RefreshToken) {
-        let (secret, fingerprint) = new_secret(&self.env);
+        let (secret, hash) = new_secret(&self.env);
         let expires_at = self.env.now() + self.policy.refresh_token_ttl;
-        let token = RefreshToken { fingerprint, session: session.id, expires_at, used_at: None };
+        let token = RefreshToken { hash, session: session.id, expires_at, used_at: None };
         (secret.into(), token)
     }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{ClientId, Fingerprint, Scopes};
+use super::{ClientId, Scopes, SecretHash};
 
 /// The longest redirect URI, in bytes.
 pub const MAX_REDIRECT_URI_BYTES: usize = 512;
@@ -62,7 +62,7 @@ pub struct Client {
     pub id: ClientId,
     /// Of its secret. None: a public client, such as a page in a browser, which can keep none; it
     /// gets tokens for users only.
-    pub secret: Option<Fingerprint>,
+    pub secret_hash: Option<SecretHash>,
     /// What its own tokens may allow.
     pub scopes: Scopes,
     /// Where a browser may be sent with a code for it.

@@ -3,13 +3,13 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Challenge, ClientId, Fingerprint, RedirectUri, Scopes, Session, Username};
+use super::{Challenge, ClientId, RedirectUri, Scopes, SecretHash, Session, Username};
 
-/// A code as it is kept: its fingerprint, and all that its exchange must repeat.
+/// A code as it is kept: its hash, and all that its exchange must repeat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthorizationCode {
     /// Of the code.
-    pub fingerprint: Fingerprint,
+    pub hash: SecretHash,
     /// Who may exchange it.
     pub client: ClientId,
     /// Where the browser was sent with it.
@@ -107,7 +107,7 @@ mod tests {
 
     fn code() -> AuthorizationCode {
         AuthorizationCode {
-            fingerprint: Fingerprint::of("code"),
+            hash: SecretHash::of("code"),
             client: "storefront".parse().unwrap(),
             redirect_uri: URI.parse().unwrap(),
             user: "alice".parse().unwrap(),

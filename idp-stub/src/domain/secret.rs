@@ -4,7 +4,7 @@ use std::fmt;
 
 use ring::{digest, hmac};
 
-const COMPARED: &[u8] = b"fingerprint";
+const COMPARED: &[u8] = b"compare";
 
 /// SHA-256 of a secret that a generator made: a client's secret, a refresh token, a code.
 ///
@@ -12,13 +12,13 @@ const COMPARED: &[u8] = b"fingerprint";
 /// 2^256 candidates however fast each try is, while a slow hash would cost 20 ms of processor time
 /// for every service token and every refresh. Passwords are guessable, so they are kept as argon2id.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Fingerprint([u8; 32]);
+pub struct SecretHash([u8; 32]);
 
-impl Fingerprint {
+impl SecretHash {
     /// Of nothing that anybody can present: what an unknown client's secret is compared with.
     pub const UNMATCHED: Self = Self([0; 32]);
 
-    /// The fingerprint of `secret`.
+    /// The hash of `secret`.
     #[must_use]
     pub fn of(secret: &str) -> Self {
         let mut bytes = [0; 32];
@@ -26,7 +26,7 @@ impl Fingerprint {
         Self(bytes)
     }
 
-    /// The fingerprint itself, for a database.
+    /// The hash itself, for a database.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -42,15 +42,15 @@ impl Fingerprint {
     }
 }
 
-impl From<[u8; 32]> for Fingerprint {
+impl From<[u8; 32]> for SecretHash {
     fn from(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 }
 
-impl fmt::Debug for Fingerprint {
+impl fmt::Debug for SecretHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Fingerprint(..)")
+        f.write_str("SecretHash(..)")
     }
 }
 
@@ -60,11 +60,11 @@ mod tests {
 
     #[test]
     fn only_the_secret_itself_matches() {
-        let kept = Fingerprint::of("controller-secret");
+        let kept = SecretHash::of("controller-secret");
         assert!(kept.matches("controller-secret"));
         for wrong in ["", "controller-secre", "controller-secret ", "CONTROLLER-SECRET"] {
             assert!(!kept.matches(wrong), "{wrong}");
-            assert!(!Fingerprint::UNMATCHED.matches(wrong), "{wrong}");
+            assert!(!SecretHash::UNMATCHED.matches(wrong), "{wrong}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{ClientId, Fingerprint, Scopes, Username};
+use super::{ClientId, Scopes, SecretHash, Username};
 
 /// Somebody who can sign in.
 #[derive(Clone, PartialEq, Eq)]
@@ -39,11 +39,11 @@ pub struct Session {
     pub revoked_at: Option<OffsetDateTime>,
 }
 
-/// A refresh token as it is kept: its fingerprint only.
+/// A refresh token as it is kept: its hash only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefreshToken {
     /// Of the token.
-    pub fingerprint: Fingerprint,
+    pub hash: SecretHash,
     /// The session that it prolongs.
     pub session: Uuid,
     /// From when on it is worthless.
@@ -114,7 +114,7 @@ mod tests {
 
     fn token() -> RefreshToken {
         RefreshToken {
-            fingerprint: Fingerprint::of("token"),
+            hash: SecretHash::of("token"),
             session: Uuid::from_u128(1),
             expires_at: NOW + Duration::days(30),
             used_at: None,

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{IdpStore, StoreError};
 use crate::domain::{
-    AuthorizationCode, Client, ClientId, Fingerprint, RefreshToken, Session, StoredKey, User,
+    AuthorizationCode, Client, ClientId, RefreshToken, SecretHash, Session, StoredKey, User,
     Username,
 };
 
@@ -25,8 +25,8 @@ struct Tables {
     users: HashMap<Username, User>,
     clients: HashMap<ClientId, Client>,
     sessions: HashMap<Uuid, Session>,
-    tokens: HashMap<Fingerprint, RefreshToken>,
-    codes: HashMap<Fingerprint, AuthorizationCode>,
+    tokens: HashMap<SecretHash, RefreshToken>,
+    codes: HashMap<SecretHash, AuthorizationCode>,
 }
 
 impl MemoryStore {
@@ -84,22 +84,22 @@ impl IdpStore for MemoryStore {
     ) -> Result<(), StoreError> {
         let mut tables = self.tables();
         tables.sessions.insert(session.id, session.clone());
-        tables.tokens.insert(token.fingerprint, token.clone());
+        tables.tokens.insert(token.hash, token.clone());
         Ok(())
     }
 
     async fn refresh_token(
         &self,
-        fingerprint: &Fingerprint,
+        hash: &SecretHash,
     ) -> Result<Option<(RefreshToken, Session)>, StoreError> {
         let tables = self.tables();
-        let token = tables.tokens.get(fingerprint);
+        let token = tables.tokens.get(hash);
         Ok(token.and_then(|t| Some((t.clone(), tables.sessions.get(&t.session)?.clone()))))
     }
 
     async fn rotate(
         &self,
-        used: &Fingerprint,
+        used: &SecretHash,
         successor: &RefreshToken,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError> {
@@ -111,7 +111,7 @@ impl IdpStore for MemoryStore {
         let unused = token.filter(|t| t.used_at.is_none() && t.session == successor.session);
         let Some(token) = unused else { return Ok(false) };
         token.used_at = Some(now);
-        tables.tokens.insert(successor.fingerprint, successor.clone());
+        tables.tokens.insert(successor.hash, successor.clone());
         Ok(true)
     }
 
@@ -123,20 +123,17 @@ impl IdpStore for MemoryStore {
     }
 
     async fn add_code(&self, code: &AuthorizationCode) -> Result<(), StoreError> {
-        self.tables().codes.insert(code.fingerprint, code.clone());
+        self.tables().codes.insert(code.hash, code.clone());
         Ok(())
     }
 
-    async fn code(
-        &self,
-        fingerprint: &Fingerprint,
-    ) -> Result<Option<AuthorizationCode>, StoreError> {
-        Ok(self.tables().codes.get(fingerprint).cloned())
+    async fn code(&self, hash: &SecretHash) -> Result<Option<AuthorizationCode>, StoreError> {
+        Ok(self.tables().codes.get(hash).cloned())
     }
 
     async fn exchange_code(
         &self,
-        code: &Fingerprint,
+        code: &SecretHash,
         session: &Session,
         token: &RefreshToken,
         now: OffsetDateTime,
@@ -147,7 +144,7 @@ impl IdpStore for MemoryStore {
         };
         code.used_at = Some(now);
         tables.sessions.insert(session.id, session.clone());
-        tables.tokens.insert(token.fingerprint, token.clone());
+        tables.tokens.insert(token.hash, token.clone());
         Ok(true)
     }
 

@@ -4,7 +4,7 @@ use kit_database::Row;
 
 use super::StoreError;
 use crate::domain::{
-    AuthorizationCode, Client, Fingerprint, RedirectUri, RefreshToken, Session, StoredKey, User,
+    AuthorizationCode, Client, RedirectUri, RefreshToken, SecretHash, Session, StoredKey, User,
 };
 
 /// A key from the columns of `signing_key`.
@@ -24,10 +24,10 @@ pub(super) fn user(row: &Row) -> Result<User, StoreError> {
 
 /// A client from the columns of `client`.
 pub(super) fn client(row: &Row) -> Result<Client, StoreError> {
-    let secret: Option<&[u8]> = row.get("secret")?;
+    let secret_hash: Option<&[u8]> = row.get("secret_hash")?;
     Ok(Client {
         id: row.parse("client_id")?,
-        secret: secret.map(fingerprint).transpose()?,
+        secret_hash: secret_hash.map(hash).transpose()?,
         scopes: row.parse("scopes")?,
         redirect_uris: redirect_uris(row.get("redirect_uris")?)?,
         may_impersonate: row.get("may_impersonate")?,
@@ -45,7 +45,7 @@ pub(super) fn refresh_token(row: &Row) -> Result<(RefreshToken, Session), StoreE
         revoked_at: row.time_optional("revoked_at")?,
     };
     let token = RefreshToken {
-        fingerprint: fingerprint(row.get("fingerprint")?)?,
+        hash: hash(row.get("token_hash")?)?,
         session: session.id,
         expires_at: row.time("expires_at")?,
         used_at: row.time_optional("used_at")?,
@@ -56,7 +56,7 @@ pub(super) fn refresh_token(row: &Row) -> Result<(RefreshToken, Session), StoreE
 /// A code from the columns of `authorization_code`.
 pub(super) fn code(row: &Row) -> Result<AuthorizationCode, StoreError> {
     Ok(AuthorizationCode {
-        fingerprint: fingerprint(row.get("fingerprint")?)?,
+        hash: hash(row.get("code_hash")?)?,
         client: row.parse("client_id")?,
         redirect_uri: row.parse("redirect_uri")?,
         user: row.parse("user_name")?,
@@ -81,7 +81,7 @@ fn redirect_uris(column: &str) -> Result<Vec<RedirectUri>, StoreError> {
     uris.map_err(|error| StoreError::unreadable("redirect_uris", error))
 }
 
-fn fingerprint(bytes: &[u8]) -> Result<Fingerprint, StoreError> {
+fn hash(bytes: &[u8]) -> Result<SecretHash, StoreError> {
     let bytes: Result<[u8; 32], _> = bytes.try_into();
-    bytes.map(Into::into).map_err(|error| StoreError::unreadable("fingerprint", error))
+    bytes.map(Into::into).map_err(|error| StoreError::unreadable("hash of a secret", error))
 }

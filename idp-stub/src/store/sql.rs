@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{IdpStore, StoreError, row};
 use crate::domain::{
-    AuthorizationCode, Client, ClientId, Fingerprint, RefreshToken, Session, StoredKey, User,
+    AuthorizationCode, Client, ClientId, RefreshToken, SecretHash, Session, StoredKey, User,
     Username,
 };
 
@@ -36,16 +36,16 @@ const USER: Sql =
 
 const PUT_CLIENT: Sql = Sql::same(
     "
-    insert into client (client_id, secret, scopes, redirect_uris, may_impersonate)
+    insert into client (client_id, secret_hash, scopes, redirect_uris, may_impersonate)
     values ($1, $2, $3, $4, $5)
     on conflict (client_id) do update set
-        secret = excluded.secret, scopes = excluded.scopes,
+        secret_hash = excluded.secret_hash, scopes = excluded.scopes,
         redirect_uris = excluded.redirect_uris, may_impersonate = excluded.may_impersonate",
 );
 
 const CLIENT: Sql = Sql::same(
     "
-    select client_id, secret, scopes, redirect_uris, may_impersonate
+    select client_id, secret_hash, scopes, redirect_uris, may_impersonate
     from client where client_id = $1",
 );
 
@@ -57,21 +57,21 @@ const ADD_SESSION: Sql = Sql::same(
 
 const ADD_REFRESH_TOKEN: Sql = Sql::same(
     "
-    insert into refresh_token (fingerprint, session_id, expires_at) values ($1, $2, $3)",
+    insert into refresh_token (token_hash, session_id, expires_at) values ($1, $2, $3)",
 );
 
 const REFRESH_TOKEN: Sql = Sql::same(
     "
-    select t.fingerprint, t.session_id, t.expires_at, t.used_at,
+    select t.token_hash, t.session_id, t.expires_at, t.used_at,
         s.user_name, s.client_id, s.scopes, s.signed_in_at, s.revoked_at
     from refresh_token t join session s on s.session_id = t.session_id
-    where t.fingerprint = $1",
+    where t.token_hash = $1",
 );
 
 const USE_REFRESH_TOKEN: Sql = Sql::same(
     "
     update refresh_token set used_at = $2
-    where fingerprint = $1 and session_id = $3 and used_at is null",
+    where token_hash = $1 and session_id = $3 and used_at is null",
 );
 
 // Written also where nothing but the time changes: it locks the row, so that ending the session
@@ -84,20 +84,20 @@ const END_SESSION: Sql =
 
 const ADD_CODE: Sql = Sql::same(
     "
-    insert into authorization_code (fingerprint, client_id, redirect_uri, user_name, scopes,
+    insert into authorization_code (code_hash, client_id, redirect_uri, user_name, scopes,
         challenge, nonce, session_id, signed_in_at, expires_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
 );
 
 const CODE: Sql = Sql::same(
     "
-    select fingerprint, client_id, redirect_uri, user_name, scopes, challenge, nonce, session_id,
+    select code_hash, client_id, redirect_uri, user_name, scopes, challenge, nonce, session_id,
         signed_in_at, expires_at, used_at
-    from authorization_code where fingerprint = $1",
+    from authorization_code where code_hash = $1",
 );
 
 const USE_CODE: Sql = Sql::same(
-    "update authorization_code set used_at = $2 where fingerprint = $1 and used_at is null",
+    "update authorization_code set used_at = $2 where code_hash = $1 and used_at is null",
 );
 
 const PURGE_CODES: Sql = Sql::same("delete from authorization_code where expires_at < $1");
@@ -161,7 +161,7 @@ impl IdpStore for SqlStore {
             .database
             .query(PUT_CLIENT)
             .bind(client.id.as_str())
-            .bind(client.secret.as_ref().map(|secret| secret.as_bytes().as_slice()))
+            .bind(client.secret_hash.as_ref().map(|hash| hash.as_bytes().as_slice()))
             .bind(client.scopes.to_string())
             .bind(row::redirect_uris_column(&client.redirect_uris))
             .bind(client.may_impersonate);
@@ -186,15 +186,15 @@ impl IdpStore for SqlStore {
 
     async fn refresh_token(
         &self,
-        fingerprint: &Fingerprint,
+        hash: &SecretHash,
     ) -> Result<Option<(RefreshToken, Session)>, StoreError> {
-        let find = self.database.query(REFRESH_TOKEN).bind(fingerprint.as_bytes().as_slice());
+        let find = self.database.query(REFRESH_TOKEN).bind(hash.as_bytes().as_slice());
         find.fetch_optional().await?.as_ref().map(row::refresh_token).transpose()
     }
 
     async fn rotate(
         &self,
-        used: &Fingerprint,
+        used: &SecretHash,
         successor: &RefreshToken,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError> {
@@ -225,7 +225,7 @@ impl IdpStore for SqlStore {
         let add = self
             .database
             .query(ADD_CODE)
-            .bind(code.fingerprint.as_bytes().as_slice())
+            .bind(code.hash.as_bytes().as_slice())
             .bind(code.client.as_str())
             .bind(code.redirect_uri.as_str())
             .bind(code.user.as_str())
@@ -238,17 +238,14 @@ impl IdpStore for SqlStore {
         add.execute_one().await
     }
 
-    async fn code(
-        &self,
-        fingerprint: &Fingerprint,
-    ) -> Result<Option<AuthorizationCode>, StoreError> {
-        let find = self.database.query(CODE).bind(fingerprint.as_bytes().as_slice());
+    async fn code(&self, hash: &SecretHash) -> Result<Option<AuthorizationCode>, StoreError> {
+        let find = self.database.query(CODE).bind(hash.as_bytes().as_slice());
         find.fetch_optional().await?.as_ref().map(row::code).transpose()
     }
 
     async fn exchange_code(
         &self,
-        code: &Fingerprint,
+        code: &SecretHash,
         session: &Session,
         token: &RefreshToken,
         now: OffsetDateTime,
@@ -288,7 +285,7 @@ async fn add_session(on: &mut Transaction, session: &Session) -> Result<(), Stor
 async fn add_refresh_token(on: &mut Transaction, token: &RefreshToken) -> Result<(), StoreError> {
     let add = on
         .query(ADD_REFRESH_TOKEN)
-        .bind(token.fingerprint.as_bytes().as_slice())
+        .bind(token.hash.as_bytes().as_slice())
         .bind(token.session)
         .bind(micros(token.expires_at));
     add.execute_one().await
