@@ -21,7 +21,7 @@ use crate::store::IdpStore;
 pub use crate::store::StoreError;
 
 pub use authorize::{CodeExchange, CodeRequest, MAX_CODE_CHARS};
-pub use error::IdpError;
+pub use error::Error;
 pub use keys::{AccessClaims, BadToken, Signer};
 pub use passwords::{MAX_SECRET_BYTES, Passwords, PasswordsError};
 pub use seed::{Seed, SeedError};
@@ -72,13 +72,13 @@ impl Idp {
     /// first signing key if there is none.
     ///
     /// # Errors
-    /// [`IdpError::Store`], [`IdpError::Key`].
+    /// [`Error::Store`], [`Error::Key`].
     pub async fn new(
         policy: Policy,
         store: Arc<dyn IdpStore>,
         passwords: Passwords,
         env: Env,
-    ) -> Result<Self, IdpError> {
+    ) -> Result<Self, Error> {
         let signer = Signer::open(store.as_ref(), &env).await?;
         Ok(Self { policy, signer, store, passwords, throttle: Throttle::default(), env })
     }
@@ -98,8 +98,8 @@ impl Idp {
     /// twice is still told from one that never was.
     ///
     /// # Errors
-    /// [`IdpError::Store`].
-    pub async fn purge(&self) -> Result<(), IdpError> {
+    /// [`Error::Store`].
+    pub async fn purge(&self) -> Result<(), Error> {
         let before = self.env.now() - Duration::from_hours(24);
         Ok(self.store.purge(before).await?)
     }

@@ -8,7 +8,7 @@
 
 pub mod api;
 pub mod app;
-mod config;
+pub mod config;
 pub mod domain;
 pub mod store;
 
@@ -20,12 +20,13 @@ use kit_rpc::{
     service::{CommonArgs, RunError, Service},
 };
 use kit_service::{Env, chain, listen::bind};
+use oxcart_proto::idp::idp_service_server::IdpServiceServer;
 use tokio::{net::TcpListener, time::interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    api::IdpRpc,
+    api::IdpApi,
     app::{Idp, Passwords, Policy, Seed},
     store::{IdpStore, MIGRATIONS},
 };
@@ -83,8 +84,9 @@ pub async fn serve(
     info!(issuer = config.issuer, "issuing tokens as {}", config.issuer);
 
     let stop = shutdown.child_token();
+    let service = IdpServiceServer::new(IdpApi::new(Arc::clone(&idp)));
     let grpc = Server::new(Config::NAME, &config.common.server, env)
-        .add_service(IdpRpc::service(Arc::clone(&idp)))
+        .add_service(service)
         .ready_when(database.readiness())
         .serve(grpc_listener, stop.clone());
     // HTTP goes on for as long as gRPC takes calls.

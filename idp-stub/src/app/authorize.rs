@@ -8,7 +8,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tracing::info;
 
-use super::{Idp, IdpError, UserTokens, keys::new_secret, sessions::openid};
+use super::{Error, Idp, UserTokens, keys::new_secret, sessions::openid};
 use crate::domain::{
     AuthorizationCode, Challenge, Client, ClientId, CodeRefusal, RedirectUri, Scopes, SecretHash,
     Username,
@@ -55,7 +55,7 @@ impl Idp {
         &self,
         client: &ClientId,
         redirect_uri: &str,
-    ) -> Result<Option<RedirectUri>, IdpError> {
+    ) -> Result<Option<RedirectUri>, Error> {
         let client = self.store.client(client).await?;
         Ok(client.and_then(|client| client.redirect_uri(redirect_uri).cloned()))
     }
@@ -63,14 +63,14 @@ impl Idp {
     /// Signs a user in by password and gives a code for the client.
     ///
     /// # Errors
-    /// [`IdpError::CredentialsWrong`], [`IdpError::Throttled`], [`IdpError::Busy`] and those of the
+    /// [`Error::CredentialsWrong`], [`Error::Throttled`], [`Error::Busy`] and those of the
     /// server's own.
     pub async fn authorize(
         &self,
         request: CodeRequest,
         user: Username,
         password: SecretString,
-    ) -> Result<String, IdpError> {
+    ) -> Result<String, Error> {
         self.authenticate(&user, password).await?;
         let (secret, hash) = new_secret(&self.env);
         let now = self.env.now();
@@ -95,16 +95,16 @@ impl Idp {
     /// its proofs, it ends the session that it began.
     ///
     /// # Errors
-    /// [`IdpError::CodeInvalid`] and those of the server's own.
+    /// [`Error::CodeInvalid`] and those of the server's own.
     pub async fn exchange_code(
         &self,
         client: &Client,
         exchange: &CodeExchange<'_>,
-    ) -> Result<UserTokens, IdpError> {
+    ) -> Result<UserTokens, Error> {
         let hash = SecretHash::of(exchange.code);
         let now = self.env.now();
         let found = self.store.code(&hash).await?;
-        let code = found.ok_or(IdpError::CodeInvalid)?;
+        let code = found.ok_or(Error::CodeInvalid)?;
         let session = code.to_session();
         let checked = code.check(&client.id, exchange.redirect_uri, exchange.verifier, now);
         let checked = match checked {
@@ -121,6 +121,6 @@ impl Idp {
         if checked == CodeRefusal::Reused {
             self.end_session(&session, now).await?;
         }
-        Err(IdpError::CodeInvalid)
+        Err(Error::CodeInvalid)
     }
 }

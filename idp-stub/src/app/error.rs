@@ -9,7 +9,7 @@ use crate::{
 
 /// Why a use case ended without its effect.
 #[derive(Debug, thiserror::Error)]
-pub enum IdpError {
+pub enum Error {
     /// There is no such user or client, or the password or secret is wrong. Nobody is told which.
     #[error("the name, password or secret is wrong")]
     CredentialsWrong,

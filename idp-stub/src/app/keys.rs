@@ -18,7 +18,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::{
-    app::IdpError,
+    app::Error,
     domain::{SecretHash, StoredKey},
     store::IdpStore,
 };
@@ -115,8 +115,8 @@ impl Signer {
     /// Reads the keys of `store`, after making the first if there is none.
     ///
     /// # Errors
-    /// [`IdpError::Store`], [`IdpError::Key`].
-    pub async fn open(store: &dyn IdpStore, env: &Env) -> Result<Self, IdpError> {
+    /// [`Error::Store`], [`Error::Key`].
+    pub async fn open(store: &dyn IdpStore, env: &Env) -> Result<Self, Error> {
         let mut stored = store.signing_keys().await?;
         if stored.is_empty() {
             stored = store.add_signing_key(&new_key(env)?).await?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Idp, IdpError, UserTokens, sessions::openid};
+use super::{Error, Idp, UserTokens, sessions::openid};
 use crate::domain::{Client, ClientId, Scopes, SecretHash, Session, Username};
 
 /// A service's identity.
@@ -21,12 +21,12 @@ impl Idp {
     /// The client, if `secret` is its own. A client that keeps none gives none.
     ///
     /// # Errors
-    /// [`IdpError::CredentialsWrong`] and those of the server's own.
+    /// [`Error::CredentialsWrong`] and those of the server's own.
     pub async fn client(
         &self,
         id: &ClientId,
         secret: Option<&SecretString>,
-    ) -> Result<Client, IdpError> {
+    ) -> Result<Client, Error> {
         let client = self.store.client(id).await?;
         let is_proved = match (client.as_ref().map(|client| client.secret_hash), secret) {
             (Some(None), None) => true,
@@ -36,23 +36,19 @@ impl Idp {
             }
             (_, None) => false,
         };
-        client.filter(|_| is_proved).ok_or(IdpError::CredentialsWrong)
+        client.filter(|_| is_proved).ok_or(Error::CredentialsWrong)
     }
 
     /// A token of the client's own, for `scopes`, or for all that it may have if that is empty.
     ///
     /// # Errors
-    /// [`IdpError::PublicClient`], [`IdpError::ScopeRefused`] and those of the server's own.
-    pub fn service_token(
-        &self,
-        client: &Client,
-        scopes: &Scopes,
-    ) -> Result<ServiceToken, IdpError> {
+    /// [`Error::PublicClient`], [`Error::ScopeRefused`] and those of the server's own.
+    pub fn service_token(&self, client: &Client, scopes: &Scopes) -> Result<ServiceToken, Error> {
         if client.secret_hash.is_none() {
-            return Err(IdpError::PublicClient);
+            return Err(Error::PublicClient);
         }
         if let Some(scope) = scopes.first_outside(&client.scopes) {
-            return Err(IdpError::ScopeRefused { scope: scope.to_owned() });
+            return Err(Error::ScopeRefused { scope: scope.to_owned() });
         }
         let granted = if scopes.is_empty() { &client.scopes } else { scopes };
         let audience = &self.policy.service_audience;
@@ -68,14 +64,10 @@ impl Idp {
     /// Makes the user, who then has no password, if there is none.
     ///
     /// # Errors
-    /// [`IdpError::ImpersonationRefused`] and those of the server's own.
-    pub async fn impersonate(
-        &self,
-        client: &Client,
-        user: Username,
-    ) -> Result<UserTokens, IdpError> {
+    /// [`Error::ImpersonationRefused`] and those of the server's own.
+    pub async fn impersonate(&self, client: &Client, user: Username) -> Result<UserTokens, Error> {
         if !client.may_impersonate {
-            return Err(IdpError::ImpersonationRefused);
+            return Err(Error::ImpersonationRefused);
         }
         // Read first: most users are known, and a write waits for the disk.
         if self.store.user(&user).await?.is_none() {

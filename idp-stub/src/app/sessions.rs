@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use tracing::{info, warn};
 
 use super::{
-    Idp, IdpError, UserTokens,
+    Error, Idp, UserTokens,
     keys::{AccessClaims, new_secret},
     passwords::Verdict,
 };
@@ -33,13 +33,13 @@ impl Idp {
     /// Signs a user in by password and begins a session.
     ///
     /// # Errors
-    /// [`IdpError::CredentialsWrong`], [`IdpError::Throttled`], [`IdpError::Busy`] and those of the
+    /// [`Error::CredentialsWrong`], [`Error::Throttled`], [`Error::Busy`] and those of the
     /// server's own.
     pub async fn sign_in(
         &self,
         name: Username,
         password: SecretString,
-    ) -> Result<UserTokens, IdpError> {
+    ) -> Result<UserTokens, Error> {
         self.authenticate(&name, password).await?;
         let session = Session {
             id: self.env.uuid_v7(),
@@ -59,42 +59,42 @@ impl Idp {
         &self,
         name: &Username,
         password: SecretString,
-    ) -> Result<(), IdpError> {
+    ) -> Result<(), Error> {
         // Asked twice: first so that a refused one does not wait, then so that those who waited
         // together do not all get in.
         self.check_throttle(name)?;
         let kept = self.store.user(name).await?.and_then(|user| user.password_hash);
-        let turn = self.passwords.turn().await.ok_or(IdpError::Busy)?;
+        let turn = self.passwords.turn().await.ok_or(Error::Busy)?;
         self.check_throttle(name)?;
         match self.passwords.verify(&turn, password, kept).await {
             Verdict::Right => Ok(()),
             Verdict::Wrong => {
                 self.throttle.failed(name, self.env.now());
-                Err(IdpError::CredentialsWrong)
+                Err(Error::CredentialsWrong)
             }
-            Verdict::Failed => Err(IdpError::Hashing),
+            Verdict::Failed => Err(Error::Hashing),
         }
     }
 
-    fn check_throttle(&self, name: &Username) -> Result<(), IdpError> {
+    fn check_throttle(&self, name: &Username) -> Result<(), Error> {
         let checked = self.throttle.check(name, self.env.now());
-        checked.map_err(|retry_after| IdpError::Throttled { retry_after })
+        checked.map_err(|retry_after| Error::Throttled { retry_after })
     }
 
     /// Exchanges a refresh token for new tokens. `client` is who presents it, proved before; none if
     /// the user does. Presented a second time, it ends the session.
     ///
     /// # Errors
-    /// [`IdpError::RefreshTokenInvalid`] and those of the server's own.
+    /// [`Error::RefreshTokenInvalid`] and those of the server's own.
     pub async fn refresh(
         &self,
         presented: &str,
         client: Option<&ClientId>,
-    ) -> Result<UserTokens, IdpError> {
+    ) -> Result<UserTokens, Error> {
         let hash = SecretHash::of(presented);
         let now = self.env.now();
         let found = self.store.refresh_token(&hash).await?;
-        let (token, session) = found.ok_or(IdpError::RefreshTokenInvalid)?;
+        let (token, session) = found.ok_or(Error::RefreshTokenInvalid)?;
         if let Err(refusal) = token.check(&session, client, now) {
             return Err(self.refuse_refresh(&session, refusal, now).await);
         }
@@ -111,21 +111,21 @@ impl Idp {
         session: &Session,
         refusal: RefreshRefusal,
         now: OffsetDateTime,
-    ) -> IdpError {
+    ) -> Error {
         info!(session.id = %session.id, "refresh token refused: {refusal}");
         if refusal == RefreshRefusal::Reused
             && let Err(error) = self.end_session(session, now).await
         {
             return error;
         }
-        IdpError::RefreshTokenInvalid
+        Error::RefreshTokenInvalid
     }
 
     pub(super) async fn end_session(
         &self,
         session: &Session,
         now: OffsetDateTime,
-    ) -> Result<(), IdpError> {
+    ) -> Result<(), Error> {
         warn!(session.id = %session.id, "ending session {}: a secret of it was used twice", session.id);
         Ok(self.store.end_session(session.id, now).await?)
     }
@@ -134,7 +134,7 @@ impl Idp {
     ///
     /// # Errors
     /// Those of the server's own.
-    pub async fn revoke(&self, presented: &str, client: &Client) -> Result<(), IdpError> {
+    pub async fn revoke(&self, presented: &str, client: &Client) -> Result<(), Error> {
         let found = self.store.refresh_token(&SecretHash::of(presented)).await?;
         match found {
             Some((_, session)) if session.client.as_ref() == Some(&client.id) => {
@@ -147,15 +147,15 @@ impl Idp {
     /// The user of an access token that allows to ask.
     ///
     /// # Errors
-    /// [`IdpError::TokenInvalid`], [`IdpError::NotOpenid`].
-    pub fn user_info(&self, access_token: &str) -> Result<String, IdpError> {
+    /// [`Error::TokenInvalid`], [`Error::NotOpenid`].
+    pub fn user_info(&self, access_token: &str) -> Result<String, Error> {
         let (issuer, audience) = (&self.policy.issuer, &self.policy.user_audience);
         let claims = self
             .signer
             .verify(access_token, issuer, audience, self.env.now())
-            .map_err(IdpError::TokenInvalid)?;
+            .map_err(Error::TokenInvalid)?;
         let is_openid = claims.scope.split(' ').any(|scope| scope == OPENID);
-        if is_openid { Ok(claims.sub) } else { Err(IdpError::NotOpenid) }
+        if is_openid { Ok(claims.sub) } else { Err(Error::NotOpenid) }
     }
 
     pub(super) fn new_refresh_token(&self, session: &Session) -> (SecretString, RefreshToken) {
@@ -170,7 +170,7 @@ impl Idp {
         session: &Session,
         refresh_token: Option<SecretString>,
         nonce: Option<&str>,
-    ) -> Result<UserTokens, IdpError> {
+    ) -> Result<UserTokens, Error> {
         let claims = self.access_claims(
             session.user.as_str(),
             &self.policy.user_audience,
@@ -194,7 +194,7 @@ impl Idp {
         session: &Session,
         client: &ClientId,
         nonce: Option<&str>,
-    ) -> Result<SecretString, IdpError> {
+    ) -> Result<SecretString, Error> {
         let now = self.env.now().unix_timestamp();
         let claims = IdClaims {
             iss: &self.policy.issuer,

@@ -20,7 +20,7 @@ use super::{
     params::{Params, encode},
 };
 use crate::{
-    app::{CodeRequest, Idp, IdpError, MAX_CODE_CHARS, MAX_SECRET_BYTES},
+    app::{CodeRequest, Error, Idp, MAX_CODE_CHARS, MAX_SECRET_BYTES},
     domain::{RedirectUri, Username},
 };
 
@@ -83,8 +83,8 @@ async fn sign_in(idp: &Idp, headers: &HeaderMap, params: &Params) -> Response {
     };
     match idp.authorize(request.clone(), user, password.into()).await {
         Ok(code) => way.back(idp, &[("code", &code)]),
-        Err(IdpError::CredentialsWrong) => show(StatusCode::BAD_REQUEST, WRONG),
-        Err(IdpError::Throttled { retry_after }) => {
+        Err(Error::CredentialsWrong) => show(StatusCode::BAD_REQUEST, WRONG),
+        Err(Error::Throttled { retry_after }) => {
             let message = "Too many wrong passwords. Please try again in a minute.";
             let mut response = show(StatusCode::TOO_MANY_REQUESTS, message);
             let seconds = HeaderValue::from(retry_after.as_secs() + 1);

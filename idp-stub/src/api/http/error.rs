@@ -12,7 +12,7 @@ use kit_database::Failure;
 use kit_service::chain;
 use serde_json::json;
 
-use crate::app::{IdpError, StoreError};
+use crate::app::{Error, StoreError};
 
 /// An error for a client.
 #[derive(Debug)]
@@ -89,40 +89,40 @@ impl OAuthError {
     }
 }
 
-impl From<IdpError> for OAuthError {
-    fn from(error: IdpError) -> Self {
+impl From<Error> for OAuthError {
+    fn from(error: Error) -> Self {
         let text = error.to_string();
         match error {
-            IdpError::CredentialsWrong => Self::invalid_client(),
-            IdpError::Throttled { retry_after } => {
+            Error::CredentialsWrong => Self::invalid_client(),
+            Error::Throttled { retry_after } => {
                 let status = StatusCode::TOO_MANY_REQUESTS;
                 let error = Self::new(status, "temporarily_unavailable", text);
                 Self { retry_after: Some(retry_after), ..error }
             }
-            IdpError::Busy => Self::busy(),
-            IdpError::ScopeRefused { .. } => Self::refused("invalid_scope", text),
-            IdpError::ImpersonationRefused | IdpError::PublicClient => {
+            Error::Busy => Self::busy(),
+            Error::ScopeRefused { .. } => Self::refused("invalid_scope", text),
+            Error::ImpersonationRefused | Error::PublicClient => {
                 Self::refused("unauthorized_client", text)
             }
-            IdpError::RefreshTokenInvalid | IdpError::CodeInvalid => {
-                Self::refused("invalid_grant", text)
-            }
-            IdpError::TokenInvalid(_) => {
+            Error::RefreshTokenInvalid | Error::CodeInvalid => Self::refused("invalid_grant", text),
+            Error::TokenInvalid(_) => {
                 let error = Self::new(StatusCode::UNAUTHORIZED, "invalid_token", text);
                 Self { challenge: Some("Bearer error=\"invalid_token\""), ..error }
             }
-            IdpError::NotOpenid => {
+            Error::NotOpenid => {
                 let error = Self::new(StatusCode::FORBIDDEN, "insufficient_scope", text);
                 let challenge = "Bearer error=\"insufficient_scope\", scope=\"openid\"";
                 Self { challenge: Some(challenge), ..error }
             }
-            IdpError::Store(
-                StoreError::Database(Failure::Unavailable(_)) | StoreError::Conflict,
-            ) => {
+            Error::Store(StoreError::Database(Failure::Unavailable(_)) | StoreError::Conflict) => {
                 tracing::warn!(error = chain(&error), "the identity store failed, for now");
                 Self::busy()
             }
-            IdpError::Store(_) | IdpError::Key(_) | IdpError::Hashing => {
+            Error::Store(
+                StoreError::Database(Failure::Broken(_)) | StoreError::Unreadable { .. },
+            )
+            | Error::Key(_)
+            | Error::Hashing => {
                 tracing::error!(error = chain(&error), "an http request failed");
                 Self::server_error()
             }
