@@ -4,8 +4,8 @@
 
 mod authorize;
 mod error;
+mod html;
 mod metadata;
-mod page;
 mod params;
 mod token;
 

@@ -16,7 +16,7 @@ use tracing::error;
 
 use super::{
     error::OAuthError,
-    page::{self, Form},
+    html::{self, Form},
     params::{Params, encode},
 };
 use crate::{
@@ -33,7 +33,7 @@ const MAX_STATE_CHARS: usize = 1024;
 const WRONG: &str = "The user name or password is wrong.";
 
 /// A request whose client and redirect URI belong together, so that errors can go there.
-struct Way {
+struct ClientRedirect {
     redirect_uri: RedirectUri,
     state: Option<String>,
 }
@@ -46,7 +46,7 @@ pub(super) async fn get(
 ) -> Response {
     match Params::parse(query.as_deref().unwrap_or_default()) {
         Ok(params) => ask(&idp, &headers, &params).await,
-        Err(error) => page::error(&error),
+        Err(error) => html::error(&error),
     }
 }
 
@@ -55,23 +55,23 @@ pub(super) async fn post(State(idp): State<Arc<Idp>>, headers: HeaderMap, body: 
     match Params::form(&headers, &body) {
         Ok(params) if params.get("form").is_some() => sign_in(&idp, &headers, &params).await,
         Ok(params) => ask(&idp, &headers, &params).await,
-        Err(error) => page::error(&error),
+        Err(error) => html::error(&error),
     }
 }
 
 async fn ask(idp: &Idp, headers: &HeaderMap, params: &Params) -> Response {
     match check(idp, params).await {
-        Ok((way, request)) => show(idp, headers, &way, &request, StatusCode::OK, None),
+        Ok((redirect, request)) => show(idp, headers, &redirect, &request, StatusCode::OK, None),
         Err(answer) => answer,
     }
 }
 
 async fn sign_in(idp: &Idp, headers: &HeaderMap, params: &Params) -> Response {
-    let (way, request) = match check(idp, params).await {
+    let (redirect, request) = match check(idp, params).await {
         Ok(checked) => checked,
         Err(answer) => return answer,
     };
-    let show = |status, message| show(idp, headers, &way, &request, status, Some(message));
+    let show = |status, message| show(idp, headers, &redirect, &request, status, Some(message));
     if !is_own_form(idp, headers, params) {
         let message = "This form has expired, or cookies are blocked. Please try again.";
         return show(StatusCode::FORBIDDEN, message);
@@ -82,7 +82,7 @@ async fn sign_in(idp: &Idp, headers: &HeaderMap, params: &Params) -> Response {
         return show(StatusCode::BAD_REQUEST, WRONG);
     };
     match idp.authorize(request.clone(), user, password.into()).await {
-        Ok(code) => way.back(idp, &[("code", &code)]),
+        Ok(code) => redirect.send(idp, &[("code", &code)]),
         Err(Error::CredentialsWrong) => show(StatusCode::BAD_REQUEST, WRONG),
         Err(Error::Throttled { retry_after }) => {
             let message = "Too many wrong passwords. Please try again in a minute.";
@@ -93,23 +93,24 @@ async fn sign_in(idp: &Idp, headers: &HeaderMap, params: &Params) -> Response {
         }
         Err(other) => {
             let error = OAuthError::from(other);
-            way.back(idp, &[("error", error.code), ("error_description", &error.description)])
+            redirect.send(idp, &[("error", error.code), ("error_description", &error.description)])
         }
     }
 }
 
 /// Checks a request for a code. The error is the whole answer: a page, or the way back.
-async fn check(idp: &Idp, params: &Params) -> Result<(Way, CodeRequest), Response> {
-    let way = registered(idp, params).await.map_err(|error| page::error(&error))?;
-    match read(&way, params) {
-        Ok(request) => Ok((way, request)),
+async fn check(idp: &Idp, params: &Params) -> Result<(ClientRedirect, CodeRequest), Response> {
+    let redirect = registered(idp, params).await.map_err(|error| html::error(&error))?;
+    match read(&redirect, params) {
+        Ok(request) => Ok((redirect, request)),
         Err(error) => {
-            Err(way.back(idp, &[("error", error.code), ("error_description", &error.description)]))
+            Err(redirect
+                .send(idp, &[("error", error.code), ("error_description", &error.description)]))
         }
     }
 }
 
-async fn registered(idp: &Idp, params: &Params) -> Result<Way, OAuthError> {
+async fn registered(idp: &Idp, params: &Params) -> Result<ClientRedirect, OAuthError> {
     let unknown = || OAuthError::invalid_request("no such client has registered this redirect_uri");
     let client = params.require("client_id")?.parse().map_err(|_| unknown())?;
     let redirect_uri = params.require("redirect_uri")?;
@@ -119,10 +120,10 @@ async fn registered(idp: &Idp, params: &Params) -> Result<Way, OAuthError> {
         let description = format!("state is over {MAX_STATE_CHARS} characters");
         return Err(OAuthError::invalid_request(description));
     }
-    Ok(Way { redirect_uri, state: state.map(str::to_owned) })
+    Ok(ClientRedirect { redirect_uri, state: state.map(str::to_owned) })
 }
 
-fn read(way: &Way, params: &Params) -> Result<CodeRequest, OAuthError> {
+fn read(redirect: &ClientRedirect, params: &Params) -> Result<CodeRequest, OAuthError> {
     let refused = OAuthError::refused;
     if params.get("request").is_some() {
         return Err(refused("request_not_supported", "send plain parameters"));
@@ -155,16 +156,16 @@ fn read(way: &Way, params: &Params) -> Result<CodeRequest, OAuthError> {
     let client = params.require("client_id")?.parse();
     Ok(CodeRequest {
         client: client.map_err(|_| OAuthError::invalid_request("client_id is wrong"))?,
-        redirect_uri: way.redirect_uri.clone(),
+        redirect_uri: redirect.redirect_uri.clone(),
         scopes,
         challenge,
         nonce: params.get("nonce").map(str::to_owned),
     })
 }
 
-impl Way {
+impl ClientRedirect {
     /// Sends the browser back to the client. 303, so that it never posts the password there.
-    fn back(&self, idp: &Idp, answer: &[(&str, &str)]) -> Response {
+    fn send(&self, idp: &Idp, answer: &[(&str, &str)]) -> Response {
         let state = self.state.as_deref().map(|state| ("state", state));
         let issuer = ("iss", idp.policy.issuer.as_str());
         let mut location = self.redirect_uri.to_string();
@@ -192,7 +193,7 @@ impl Way {
 fn show(
     idp: &Idp,
     headers: &HeaderMap,
-    way: &Way,
+    redirect: &ClientRedirect,
     request: &CodeRequest,
     status: StatusCode,
     message: Option<&str>,
@@ -203,21 +204,21 @@ fn show(
     let token = idp.signer.form_token(&browser);
     let form = Form {
         client: request.client.as_str(),
-        origin: way.redirect_uri.origin(),
+        origin: redirect.redirect_uri.origin(),
         message,
         hidden: &[
             ("client_id", Some(request.client.as_str())),
             ("redirect_uri", Some(request.redirect_uri.as_str())),
             ("response_type", Some("code")),
             ("scope", Some(&request.scopes.to_string())),
-            ("state", way.state.as_deref()),
+            ("state", redirect.state.as_deref()),
             ("nonce", request.nonce.as_deref()),
             ("code_challenge", Some(request.challenge.as_str())),
             ("code_challenge_method", Some("S256")),
             ("form", Some(&token)),
         ],
     };
-    let mut response = page::login(status, &form);
+    let mut response = html::login(status, &form);
     let secure = if idp.policy.issuer.starts_with("https:") { "; Secure" } else { "" };
     let cookie = format!("{COOKIE}={browser}; HttpOnly; SameSite=Strict{secure}");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
