@@ -84,7 +84,8 @@ pub async fn serve(
     info!(issuer = config.issuer, "issuing tokens as {}", config.issuer);
 
     let stop = shutdown.child_token();
-    let service = IdpServiceServer::new(IdpApi::new(Arc::clone(&idp)));
+    let service = IdpServiceServer::new(IdpApi::new(Arc::clone(&idp)))
+        .max_decoding_message_size(config.common.server.max_message_bytes);
     let grpc = Server::new(Config::NAME, &config.common.server, env)
         .add_service(service)
         .ready_when(database.readiness())
