@@ -1,9 +1,11 @@
-//! The rules of the house, checked over manifests and sources as text: who may know whom.
+//! The rules of the house, checked over manifests and sources as text: who may know whom, and
+//! which modules every service has.
 //!
 //! Text is enough: the rules are about names, and a name that a macro hides from us would be hidden
 //! from a reader as well. Deliberately absent: what the compiler or clippy can refuse by itself.
 
 mod manifests;
+mod modules;
 mod paths;
 mod rust_text;
 mod sources;
@@ -11,6 +13,7 @@ mod sources;
 use std::{fmt, fs, io, path::Path};
 
 pub use manifests::check_manifest;
+pub use modules::check_modules;
 pub use sources::check_source;
 
 /// The five services, as crates.
@@ -39,7 +42,7 @@ impl fmt::Display for Violation {
 pub fn check_workspace(root: &Path) -> io::Result<(usize, Vec<Violation>)> {
     let mut files = Vec::new();
     collect(root, root, &mut files)?;
-    let mut violations = Vec::new();
+    let mut violations = check_modules(&files);
     for file in &files {
         let text = fs::read_to_string(root.join(file))?;
         let found =

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use e2e::house_rules::{SERVICES, check_manifest, check_source, check_workspace};
+use e2e::house_rules::{SERVICES, check_manifest, check_modules, check_source, check_workspace};
 
 #[test]
 fn the_house_is_in_order() {
@@ -89,6 +89,21 @@ fn a_crate_without_the_lints_or_unknown_is_found() {
     let text = "[package]\nname = \"cart-svc\"";
     assert_eq!(check_manifest("x/Cargo.toml", text), ["cart-svc must have the workspace's lints"]);
     assert_eq!(check_manifest("x/Cargo.toml", &manifest("utils", "")).len(), 1);
+}
+
+#[test]
+fn a_service_without_a_module_that_every_service_has_is_found() {
+    let all = |service: &str| {
+        check_modules(&[]).into_iter().filter(|v| v.file.starts_with(service)).count()
+    };
+    for (service, modules) in [("cart-svc", 14), ("controller-svc", 10), ("idp-stub", 14)] {
+        assert_eq!(all(service), modules, "{service}");
+    }
+    let files =
+        vec!["cart-svc/src/api/request.rs".to_owned(), "cart-svc/src/api/reply.rs".to_owned()];
+    let missing: Vec<_> = check_modules(&files).into_iter().map(|v| v.file).collect();
+    assert!(!missing.contains(&"cart-svc/src/api/request.rs".to_owned()), "{missing:?}");
+    assert!(missing.contains(&"cart-svc/src/api/response.rs".to_owned()), "{missing:?}");
 }
 
 /// Each of these must be found; without the check that it is for, it would pass.
