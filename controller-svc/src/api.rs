@@ -121,7 +121,7 @@ impl ControllerService for Api {
     ) -> Result<Response<pb::CreateCartResponse>, Status> {
         let shopper = shopper(&request)?;
         let new = request::create_cart(&request.into_inner())?;
-        let cart = self.app.carts.create(&shopper, new.id, &new.lines, &new.note).await?;
+        let cart = self.app.carts.create(&shopper, new.id, &new.lines, &new.details).await?;
         Ok(Response::new(pb::CreateCartResponse { cart: Some(response::cart(cart)) }))
     }
 
@@ -151,11 +151,11 @@ impl ControllerService for Api {
         request: Request<pb::UpdateCartRequest>,
     ) -> Result<Response<pb::UpdateCartResponse>, Status> {
         let shopper = shopper(&request)?;
-        let request::UpdateCart { cart, lines, note } =
+        let request::UpdateCart { cart, lines, details } =
             request::update_cart(&request.into_inner())?;
         let (id, expected_version) = (cart.id, cart.expected_version);
         let updated =
-            self.app.carts.update(&shopper, id, &lines, note.as_ref(), expected_version).await?;
+            self.app.carts.update(&shopper, id, &lines, &details, expected_version).await?;
         Ok(Response::new(pb::UpdateCartResponse { cart: Some(response::cart(updated)) }))
     }
 

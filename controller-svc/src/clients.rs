@@ -15,8 +15,8 @@ use std::fmt;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use oxcart_types::{
-    CartFilter, CartId, CheckoutFailure, CheckoutId, Fingerprint, Item, Line, Money, Note, Quote,
-    RequestId, Sku, UserId, Version,
+    CartDetails, CartDetailsPatch, CartFilter, CartId, CheckoutFailure, CheckoutId, Fingerprint,
+    Item, Line, Money, Quote, RequestId, Sku, UserId, Version,
 };
 use time::OffsetDateTime;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -208,7 +208,7 @@ pub trait CartClient: Send + Sync {
         shopper: &Shopper,
         cart: Option<CartId>,
         lines: &[Line],
-        note: &Note,
+        details: &CartDetails,
     ) -> Result<Cart, CallError>;
 
     /// A cart of the shopper.
@@ -222,13 +222,13 @@ pub trait CartClient: Send + Sync {
         page: &PageRequest,
     ) -> Result<Paged<Cart>, CallError>;
 
-    /// Replaces the lines of a cart, and its note if there is another one.
+    /// Replaces the lines of a cart and changes its details as `patch` says.
     async fn update(
         &self,
         shopper: &Shopper,
         cart: CartId,
         lines: &[Line],
-        note: Option<&Note>,
+        patch: &CartDetailsPatch,
         expected_version: Option<Version>,
     ) -> Result<Cart, CallError>;
 

@@ -6,6 +6,7 @@
 //! the same way: a message that breaks the contract is an error that names the field.
 
 mod checkout;
+mod details;
 mod item;
 mod line;
 mod money;
@@ -13,4 +14,5 @@ mod time;
 mod word;
 
 pub use checkout::{FailureFields, StateFields};
+pub use details::{DetailsFields, DetailsPatchFields};
 pub use time::{duration, timestamp};

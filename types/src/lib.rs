@@ -7,6 +7,7 @@
 mod backoff;
 mod cart;
 mod checkout;
+mod details;
 mod id;
 mod item;
 mod line;
@@ -19,6 +20,7 @@ mod word;
 pub use backoff::Backoff;
 pub use cart::{CartFilter, CartState};
 pub use checkout::{CheckoutFailure, CheckoutState, Fingerprint, FingerprintError};
+pub use details::{CartDetails, CartDetailsPatch};
 pub use id::{
     CartId, CheckoutId, IdError, MAX_USER_ID_BYTES, PaymentId, RequestId, Sku, UserId, Version,
 };

@@ -27,8 +27,8 @@ impl CartService for CartApi {
         request: Request<pb::CreateCartRequest>,
     ) -> Result<Response<pb::CreateCartResponse>, Status> {
         let owner = Caller::of(&request).user()?;
-        let (id, lines, note) = request::create_cart(&request.into_inner(), self.carts.limits())?;
-        let cart = self.carts.create(owner, id, lines, note).await?;
+        let new = request::create_cart(&request.into_inner(), self.carts.limits())?;
+        let cart = self.carts.create(owner, new.id, new.lines, new.details).await?;
         Ok(Response::new(pb::CreateCartResponse { cart: Some(response::cart(&cart)) }))
     }
 
@@ -62,7 +62,7 @@ impl CartService for CartApi {
         let update = request::update_cart(&request.into_inner(), self.carts.limits())?;
         let (id, expected_version) = (update.cart, update.expected_version);
         let cart =
-            self.carts.update(&owner, id, expected_version, update.lines, update.note).await?;
+            self.carts.update(&owner, id, expected_version, update.lines, &update.details).await?;
         Ok(Response::new(pb::UpdateCartResponse { cart: Some(response::cart(&cart)) }))
     }
 

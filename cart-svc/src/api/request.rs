@@ -8,8 +8,8 @@ use oxcart_proto::{
     convert::FailureFields,
 };
 use oxcart_types::{
-    CartFilter, CartId, CheckoutFailure, CheckoutId, MAX_AMOUNT, Money, Note, PaymentId,
-    PricedLine, Quantity, Quote, QuoteFault, Sku, UserId, Version,
+    CartDetails, CartDetailsPatch, CartFilter, CartId, CheckoutFailure, CheckoutId, MAX_AMOUNT,
+    Money, PaymentId, PricedLine, Quantity, Quote, QuoteFault, Sku, UserId, Version,
 };
 use tonic::Status;
 
@@ -25,6 +25,13 @@ const MAX_WORKER_CHARS: usize = 64;
 /// Checkouts that one call hands out at most.
 const MAX_LEASES: i32 = 100;
 
+/// What `CreateCart` asks for.
+pub(super) struct CreateCart {
+    pub(super) id: Option<CartId>,
+    pub(super) lines: Lines,
+    pub(super) details: CartDetails,
+}
+
 /// What `ListCarts` asks for.
 pub(super) struct ListCarts {
     pub(super) filter: CartFilter,
@@ -37,7 +44,7 @@ pub(super) struct UpdateCart {
     pub(super) cart: CartId,
     pub(super) expected_version: Option<Version>,
     pub(super) lines: Lines,
-    pub(super) note: Option<Note>,
+    pub(super) details: CartDetailsPatch,
 }
 
 /// What `SetItem` asks for.
@@ -59,13 +66,14 @@ pub(super) struct ConfirmPurchase {
 pub(super) fn create_cart(
     request: &pb::CreateCartRequest,
     limits: &Limits,
-) -> Result<(Option<CartId>, Lines, Note), Status> {
+) -> Result<CreateCart, Status> {
     let mut bad = BadFields::default();
     let given = Some(&request.cart_id).filter(|id| !id.is_empty());
     let id = bad.take("cart_id", given.map(|id| id.parse()).transpose());
     let lines = read_lines(&request.lines, limits, &mut bad);
-    let note = bad.take("note", request.note.parse());
-    bad.finish(id.zip(lines).zip(note).map(|((id, lines), note)| (id, lines, note)))
+    let details = bad.cart_details("", request);
+    let create = || Some(CreateCart { id: id?, lines: lines?, details: details? });
+    bad.finish(create())
 }
 
 pub(super) fn get_cart(request: &pb::GetCartRequest) -> Result<CartId, Status> {
@@ -103,10 +111,10 @@ pub(super) fn update_cart(
     let cart = bad.take("cart_id", request.cart_id.parse());
     let expected_version = bad.optional_etag("etag", &request.etag);
     let lines = read_lines(&request.lines, limits, &mut bad);
-    let note = bad.take("note", request.note.as_deref().map(str::parse).transpose());
+    let details = bad.cart_details_patch(request);
     let update = || {
         let (cart, expected_version) = (cart?, expected_version?);
-        Some(UpdateCart { cart, expected_version, lines: lines?, note: note? })
+        Some(UpdateCart { cart, expected_version, lines: lines?, details: details? })
     };
     bad.finish(update())
 }

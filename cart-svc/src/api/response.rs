@@ -22,7 +22,7 @@ pub(super) fn cart(cart: &Cart) -> pb::Cart {
         update_time: Some(timestamp(cart.updated_at)),
         paid_lines: paid_lines.map(Into::into).collect(),
         paid_total: cart.paid.as_ref().map(|paid| paid.total().into()),
-        note: cart.note.to_string(),
+        ..pb::Cart::from(&cart.details)
     }
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use kit_service::Env;
-use oxcart_types::{CartFilter, CartId, Note, Quantity, Sku, UserId, Version};
+use oxcart_types::{
+    CartDetails, CartDetailsPatch, CartFilter, CartId, Quantity, Sku, UserId, Version,
+};
 use time::OffsetDateTime;
 
 use super::{Error, TRIES, saved};
@@ -42,13 +44,13 @@ impl Carts {
         owner: UserId,
         id: Option<CartId>,
         lines: Lines,
-        note: Note,
+        details: CartDetails,
     ) -> Result<Cart, Error> {
         let id = id.unwrap_or_else(|| self.env.uuid_v7().into());
         let limit = self.limits.max_carts;
         for _ in 0..TRIES {
             let now = self.env.now();
-            let cart = Cart::create(owner.clone(), id, lines.clone(), note.clone(), now);
+            let cart = Cart::create(owner.clone(), id, lines.clone(), details.clone(), now);
             match self.store.insert_cart(&cart, limit).await? {
                 Inserted::New => return Ok(cart),
                 Inserted::TooMany => return Err(Error::TooManyCarts { limit }),
@@ -56,7 +58,7 @@ impl Carts {
             }
             // It may have been deleted meanwhile: then the id is free again.
             match self.store.cart(&owner, id).await? {
-                Some(known) if known.is_as_created_with(&lines, &note) => return Ok(known),
+                Some(known) if known.is_as_created_with(&lines, &details) => return Ok(known),
                 Some(known) => return Err(Error::Exists { now: Box::new(known) }),
                 None => {}
             }
@@ -91,8 +93,9 @@ impl Carts {
         Ok((carts, next))
     }
 
-    /// Replaces the lines of a cart, and its note if there is another one. With `expected_version`,
-    /// fails as stale unless the cart is still at it; without, the last write wins.
+    /// Replaces the lines of a cart and changes its details as `patch` says. With
+    /// `expected_version`, fails as stale unless the cart is still at it; without, the last write
+    /// wins.
     ///
     /// # Errors
     /// [`Error::CartNotFound`], [`Error::Refused`], [`Error::Contended`].
@@ -102,12 +105,10 @@ impl Carts {
         id: CartId,
         expected_version: Option<Version>,
         lines: Lines,
-        note: Option<Note>,
+        patch: &CartDetailsPatch,
     ) -> Result<Cart, Error> {
-        self.change(owner, id, |cart, now| {
-            cart.update(expected_version, lines.clone(), note.clone(), now)
-        })
-        .await
+        self.change(owner, id, |cart, now| cart.update(expected_version, lines.clone(), patch, now))
+            .await
     }
 
     /// Sets how many of one item a cart holds; `None` removes the item.

@@ -1,6 +1,9 @@
 //! A cart and its transitions.
 
-use oxcart_types::{CartId, CartState, CheckoutId, Note, Quantity, Quote, Sku, UserId, Version};
+use oxcart_types::{
+    CartDetails, CartDetailsPatch, CartId, CartState, CheckoutId, Quantity, Quote, Sku, UserId,
+    Version,
+};
 use time::OffsetDateTime;
 
 use super::{Limits, Lines};
@@ -51,7 +54,7 @@ pub struct Cart {
     /// What it holds.
     pub lines: Lines,
     /// What its owner wrote on it.
-    pub note: Note,
+    pub details: CartDetails,
     /// When it was created.
     pub created_at: OffsetDateTime,
     /// When it last changed.
@@ -122,7 +125,7 @@ impl Cart {
         owner: UserId,
         id: CartId,
         lines: Lines,
-        note: Note,
+        details: CartDetails,
         now: OffsetDateTime,
     ) -> Self {
         Self {
@@ -131,7 +134,7 @@ impl Cart {
             hold: Hold::Free,
             version: first_version(now),
             lines,
-            note,
+            details,
             created_at: now,
             updated_at: now,
             paid: None,
@@ -140,12 +143,12 @@ impl Cart {
 
     /// Whether it is still what creating it with these contents made.
     #[must_use]
-    pub fn is_as_created_with(&self, lines: &Lines, note: &Note) -> bool {
+    pub fn is_as_created_with(&self, lines: &Lines, details: &CartDetails) -> bool {
         let is_first = self.version == first_version(self.created_at);
-        is_first && self.lines == *lines && self.note == *note
+        is_first && self.lines == *lines && self.details == *details
     }
 
-    /// Replaces the lines, and the note if there is another one.
+    /// Replaces the lines, and changes the details as `patch` says.
     ///
     /// # Errors
     /// [`Refused::Closed`], [`Refused::Stale`].
@@ -153,12 +156,11 @@ impl Cart {
         &self,
         expected_version: Option<Version>,
         lines: Lines,
-        note: Option<Note>,
+        patch: &CartDetailsPatch,
         now: OffsetDateTime,
     ) -> Result<Self, Refused> {
         self.check_open(expected_version)?;
-        let note = note.unwrap_or_else(|| self.note.clone());
-        Ok(self.with_contents(lines, note, now))
+        Ok(self.with_contents(lines, patch.applied_to(&self.details), now))
     }
 
     /// Sets how many of one item it holds; `None` removes the item.
@@ -177,7 +179,7 @@ impl Cart {
         let limit = limits.max_lines;
         let lines = self.lines.with(sku, quantity, limit);
         let lines = lines.ok_or(Refused::Full { cart: self.id, limit })?;
-        Ok(self.with_contents(lines, self.note.clone(), now))
+        Ok(self.with_contents(lines, self.details.clone(), now))
     }
 
     /// Checks that it may change or be deleted, and is still at `expected_version` if the caller
@@ -202,11 +204,11 @@ impl Cart {
 
     /// The next version with other contents, or the same one if they are the same: an absolute write
     /// that repeats what is there is no change.
-    fn with_contents(&self, lines: Lines, note: Note, now: OffsetDateTime) -> Self {
-        if lines == self.lines && note == self.note {
+    fn with_contents(&self, lines: Lines, details: CartDetails, now: OffsetDateTime) -> Self {
+        if lines == self.lines && details == self.details {
             return self.clone();
         }
-        Self { lines, note, version: self.version.next(), updated_at: now, ..self.clone() }
+        Self { lines, details, version: self.version.next(), updated_at: now, ..self.clone() }
     }
 }
 
@@ -231,22 +233,23 @@ mod tests {
     fn cart(raw: &[(&str, i32)]) -> Cart {
         let owner = "alice".parse().unwrap();
         let (id, now) = (Uuid::from_u128(1).into(), NOW + Duration::days(1));
-        Cart::create(owner, id, lines(raw), Note::default(), now)
+        Cart::create(owner, id, lines(raw), CartDetails::default(), now)
     }
 
     #[test]
     fn a_change_makes_another_version_and_a_repeated_one_does_not() {
         let cart = cart(&[("A", 1)]);
-        let changed = cart.update(None, lines(&[("B", 2)]), None, NOW).unwrap();
+        let changed = cart.update(None, lines(&[("B", 2)]), &CartDetailsPatch::KEEP, NOW).unwrap();
         assert_eq!(changed.version, cart.version.next());
-        let repeated = changed.update(None, lines(&[("B", 2)]), None, NOW).unwrap();
+        let repeated =
+            changed.update(None, lines(&[("B", 2)]), &CartDetailsPatch::KEEP, NOW).unwrap();
         assert_eq!(repeated, changed);
     }
 
     #[test]
     fn a_stale_etag_is_refused_with_the_cart_as_it_is() {
         let old = cart(&[]);
-        let cart = old.update(None, lines(&[("B", 2)]), None, NOW).unwrap();
+        let cart = old.update(None, lines(&[("B", 2)]), &CartDetailsPatch::KEEP, NOW).unwrap();
         let refused = cart.update(Some(old.version), lines(&[]), None, NOW).unwrap_err();
         assert_eq!(refused, Refused::Stale { now: Box::new(cart) });
     }
@@ -259,7 +262,7 @@ mod tests {
             let refused = Refused::Closed { cart: cart.id, state: hold.state() };
             assert_eq!(cart.check_open(None), Err(refused.clone()));
             let same = cart.lines.clone();
-            assert_eq!(cart.update(None, same, None, NOW), Err(refused.clone()));
+            assert_eq!(cart.update(None, same, &CartDetailsPatch::KEEP, NOW), Err(refused.clone()));
             let sku = "A".parse().unwrap();
             assert_eq!(cart.set_item(None, &sku, None, &Limits::default(), NOW), Err(refused));
         }
@@ -272,31 +275,33 @@ mod tests {
             first.owner.clone(),
             first.id,
             first.lines.clone(),
-            Note::default(),
+            CartDetails::default(),
             first.created_at + Duration::milliseconds(1),
         );
-        assert!(first.is_as_created_with(&again.lines, &again.note));
+        assert!(first.is_as_created_with(&again.lines, &again.details));
         assert!(matches!(again.check_open(Some(first.version)), Err(Refused::Stale { .. })));
     }
 
     #[test]
     fn a_cart_that_was_changed_and_changed_back_is_not_as_created() {
         let created = cart(&[("A", 1)]);
-        let changed = created.update(None, lines(&[]), None, NOW).unwrap();
-        let back = changed.update(None, created.lines.clone(), None, NOW).unwrap();
-        assert!(created.is_as_created_with(&created.lines, &created.note));
-        assert!(!back.is_as_created_with(&created.lines, &created.note));
+        let changed = created.update(None, lines(&[]), &CartDetailsPatch::KEEP, NOW).unwrap();
+        let back =
+            changed.update(None, created.lines.clone(), &CartDetailsPatch::KEEP, NOW).unwrap();
+        assert!(created.is_as_created_with(&created.lines, &created.details));
+        assert!(!back.is_as_created_with(&created.lines, &created.details));
     }
 
     #[test]
     fn a_note_stays_until_another_replaces_it() {
-        let note: Note = "Happy birthday!".parse().unwrap();
+        let note = |text: &str| CartDetails { note: text.parse().unwrap() };
+        let patch = |text: &str| CartDetailsPatch { note: Some(text.parse().unwrap()) };
         let cart = cart(&[("A", 1)]);
-        let noted = cart.update(None, cart.lines.clone(), Some(note.clone()), NOW).unwrap();
-        assert_eq!((&noted.note, noted.version), (&note, cart.version.next()));
-        let changed = noted.update(None, lines(&[]), None, NOW).unwrap();
-        assert_eq!(changed.note, note);
-        let removed = changed.update(None, lines(&[]), Some(Note::default()), NOW).unwrap();
-        assert_eq!(removed.note, Note::default());
+        let noted = cart.update(None, cart.lines.clone(), &patch("For Ann"), NOW).unwrap();
+        assert_eq!((&noted.details, noted.version), (&note("For Ann"), cart.version.next()));
+        let changed = noted.update(None, lines(&[]), &CartDetailsPatch::KEEP, NOW).unwrap();
+        assert_eq!(changed.details, note("For Ann"));
+        let removed = changed.update(None, lines(&[]), &patch(""), NOW).unwrap();
+        assert_eq!(removed.details, CartDetails::default());
     }
 }

@@ -5,7 +5,8 @@ use std::error::Error;
 use kit_database::{Json, Row};
 use kit_service::chain;
 use oxcart_types::{
-    CheckoutFailure, CheckoutState, Line, Money, Note, PricedLine, Quantity, Quote, Sku, UserId,
+    CartDetails, CheckoutFailure, CheckoutState, Line, Money, PricedLine, Quantity, Quote, Sku,
+    UserId,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -34,7 +35,7 @@ pub(super) fn cart(row: &Row, owner: &UserId) -> Result<Cart, StoreError> {
         return Err(StoreError::inconsistent("purchase"));
     }
     let Json(contents): Json<Contents> = row.get("contents")?;
-    let (lines, note) =
+    let (lines, details) =
         read_contents(contents).map_err(|fault| StoreError::unreadable("contents", fault))?;
     Ok(Cart {
         owner: owner.clone(),
@@ -42,7 +43,7 @@ pub(super) fn cart(row: &Row, owner: &UserId) -> Result<Cart, StoreError> {
         hold,
         version: row.get::<i64>("version")?.into(),
         lines,
-        note,
+        details,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
         paid,
@@ -69,15 +70,15 @@ fn paid(row: &Row) -> Result<Option<Quote>, StoreError> {
 pub(super) fn contents(cart: &Cart) -> Json<Contents> {
     let line = |line: &Line| (line.sku.to_string(), line.quantity.get());
     let lines = cart.lines.as_slice().iter().map(line).collect();
-    Json(Contents { lines, note: cart.note.to_string() })
+    Json(Contents { lines, note: cart.details.note.to_string() })
 }
 
-fn read_contents(contents: Contents) -> Result<(Lines, Note), Fault> {
+fn read_contents(contents: Contents) -> Result<(Lines, CartDetails), Fault> {
     let line = |(sku, quantity): (String, i32)| {
         Ok::<_, Fault>(Line { sku: sku.parse()?, quantity: quantity.try_into()? })
     };
     let lines: Result<Vec<Line>, _> = contents.lines.into_iter().map(line).collect();
-    Ok((Lines::restore(lines?), contents.note.parse()?))
+    Ok((Lines::restore(lines?), CartDetails { note: contents.note.parse()? }))
 }
 
 /// How many unpurchased carts an owner has.

@@ -7,7 +7,7 @@ use cart_svc::{
     domain::{Hold, Limits, Refused},
 };
 use kit_service::Env;
-use oxcart_types::{CartFilter, CartId, Note, Sku};
+use oxcart_types::{CartDetails, CartFilter, CartId, Sku};
 use time::macros::datetime;
 use uuid::Uuid;
 
@@ -28,7 +28,8 @@ pub async fn a_cart_is_found_as_it_was_saved(shop: Shop) {
 
 pub async fn creating_a_cart_again_makes_no_second_one(shop: Shop) {
     let id = Some(CartId::from(shop.env.uuid_v7()));
-    let create = |raw| shop.carts.create(shop.alice.clone(), id, lines(raw), Note::default());
+    let create =
+        |raw| shop.carts.create(shop.alice.clone(), id, lines(raw), CartDetails::default());
     let cart = create(&[("A", 1)]).await.unwrap();
     assert_eq!(create(&[("A", 1)]).await.unwrap(), cart);
     let exists = create(&[("A", 2)]).await.unwrap_err();
@@ -46,14 +47,14 @@ pub async fn users_who_name_their_carts_alike_never_meet(shop: Shop) {
     let bob = user("bob");
     let hers = shop
         .carts
-        .create(shop.alice.clone(), Some(id), lines(&[("A", 1)]), Note::default())
+        .create(shop.alice.clone(), Some(id), lines(&[("A", 1)]), CartDetails::default())
         .await
         .unwrap();
     let not_his = shop.carts.get(&bob, id).await.unwrap_err();
     assert!(matches!(not_his, Error::CartNotFound { cart } if cart == id));
     let his = shop
         .carts
-        .create(bob.clone(), Some(id), lines(&[("B", 2)]), Note::default())
+        .create(bob.clone(), Some(id), lines(&[("B", 2)]), CartDetails::default())
         .await
         .unwrap();
 
@@ -134,7 +135,7 @@ pub async fn the_limit_of_carts_holds_however_many_are_created_at_once(shop: Sho
     let limits = Limits { max_carts: 5, ..Limits::default() };
     let done = at_once(16, |_| {
         let (carts, alice) = (shop.carts_within(limits), shop.alice.clone());
-        async move { carts.create(alice, None, lines(&[("A", 1)]), Note::default()).await }
+        async move { carts.create(alice, None, lines(&[("A", 1)]), CartDetails::default()).await }
     })
     .await;
     let made: Vec<_> = done.iter().filter_map(|answer| answer.as_ref().ok()).collect();
@@ -145,22 +146,24 @@ pub async fn the_limit_of_carts_holds_however_many_are_created_at_once(shop: Sho
     // A repetition is no other cart, and another user has a limit of his own.
     let carts = shop.carts_within(limits);
     let again = carts
-        .create(shop.alice.clone(), Some(made[0].id), lines(&[("A", 1)]), Note::default())
+        .create(shop.alice.clone(), Some(made[0].id), lines(&[("A", 1)]), CartDetails::default())
         .await;
     assert_eq!(again.unwrap(), *made[0]);
-    carts.create(user("bob"), None, lines(&[]), Note::default()).await.unwrap();
+    carts.create(user("bob"), None, lines(&[]), CartDetails::default()).await.unwrap();
     carts.delete(&shop.alice, made[0].id, None).await.unwrap();
-    carts.create(shop.alice.clone(), None, lines(&[]), Note::default()).await.unwrap();
+    carts.create(shop.alice.clone(), None, lines(&[]), CartDetails::default()).await.unwrap();
 }
 
 pub async fn purchased_carts_do_not_count_towards_the_limit(shop: Shop) {
     let carts = shop.carts_within(Limits { max_carts: 1, ..Limits::default() });
     let (_, checkout) = shop.pending().await;
-    let refused =
-        carts.create(shop.alice.clone(), None, lines(&[]), Note::default()).await.unwrap_err();
+    let refused = carts
+        .create(shop.alice.clone(), None, lines(&[]), CartDetails::default())
+        .await
+        .unwrap_err();
     assert!(matches!(refused, Error::TooManyCarts { limit: 1 }));
     shop.confirm(&checkout).await.unwrap();
-    carts.create(shop.alice.clone(), None, lines(&[]), Note::default()).await.unwrap();
+    carts.create(shop.alice.clone(), None, lines(&[]), CartDetails::default()).await.unwrap();
 }
 
 pub async fn pages_show_every_cart_once_and_the_youngest_first(shop: Shop) {
@@ -173,13 +176,13 @@ pub async fn pages_show_every_cart_once_and_the_youngest_first(shop: Shop) {
         let id = CartId::from(Uuid::from_u128(100 - number));
         made.push(
             shop.carts
-                .create(shop.alice.clone(), Some(id), lines(&[]), Note::default())
+                .create(shop.alice.clone(), Some(id), lines(&[]), CartDetails::default())
                 .await
                 .unwrap()
                 .id,
         );
     }
-    shop.carts.create(user("bob"), None, lines(&[]), Note::default()).await.unwrap();
+    shop.carts.create(user("bob"), None, lines(&[]), CartDetails::default()).await.unwrap();
     made.reverse();
 
     let mut seen = Vec::new();
@@ -204,7 +207,7 @@ pub async fn carts_of_one_moment_are_ordered_by_id(shop: Shop) {
     let carts = Carts::new(shop.store.clone(), Limits::default(), env);
     for number in [3, 1, 5, 2, 4] {
         let id = Some(CartId::from(Uuid::from_u128(number)));
-        carts.create(shop.alice.clone(), id, lines(&[]), Note::default()).await.unwrap();
+        carts.create(shop.alice.clone(), id, lines(&[]), CartDetails::default()).await.unwrap();
     }
     let (first, next) = carts.list(&shop.alice, CartFilter::Unpurchased, None, 2).await.unwrap();
     let (rest, end) = carts.list(&shop.alice, CartFilter::Unpurchased, next, 3).await.unwrap();
@@ -223,7 +226,7 @@ pub async fn a_deleted_cart_is_gone_and_a_new_one_of_that_id_is_another(shop: Sh
     }
     let new = shop
         .carts
-        .create(shop.alice.clone(), Some(old.id), lines(&[("A", 1)]), Note::default())
+        .create(shop.alice.clone(), Some(old.id), lines(&[("A", 1)]), CartDetails::default())
         .await;
     let new = new.unwrap();
     assert_ne!(new.version, old.version);

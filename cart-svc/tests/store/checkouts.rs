@@ -8,7 +8,7 @@ use cart_svc::{
     store::CheckoutName,
 };
 use oxcart_types::{
-    CartState, CheckoutFailure, CheckoutState, DeclineReason, Fingerprint, Money, Note,
+    CartDetails, CartState, CheckoutFailure, CheckoutState, DeclineReason, Fingerprint, Money,
 };
 
 use crate::shop::{Shop, at_once, lines, mark_command, user};
@@ -95,8 +95,11 @@ pub async fn a_repeated_request_finds_its_checkout_whatever_became_of_it(shop: S
 pub async fn a_request_id_means_one_thing_for_each_user(shop: Shop) {
     let bob = user("bob");
     let hers = shop.cart(&[("A", 2)]).await;
-    let his =
-        shop.carts.create(bob.clone(), None, lines(&[("A", 2)]), Note::default()).await.unwrap();
+    let his = shop
+        .carts
+        .create(bob.clone(), None, lines(&[("A", 2)]), CartDetails::default())
+        .await
+        .unwrap();
     let hers = shop.checkouts.mark(&shop.alice, &mark_command(&hers, "r1")).await.unwrap();
     let his = shop.checkouts.mark(&bob, &mark_command(&his, "r1")).await.unwrap();
     assert_ne!(hers.id, his.id);
@@ -154,7 +157,7 @@ pub async fn a_refused_checkout_that_is_delivered_again_stays_refused(shop: Shop
     shop.carts.delete(&shop.alice, cart.id, None).await.unwrap();
     let again = shop
         .carts
-        .create(shop.alice.clone(), Some(cart.id), cart.lines.clone(), Note::default())
+        .create(shop.alice.clone(), Some(cart.id), cart.lines.clone(), CartDetails::default())
         .await;
     let late = shop.checkouts.mark(&shop.alice, &second).await.unwrap_err();
     assert!(matches!(late, Error::Refused(Refused::Stale { .. })), "{late}");

@@ -9,7 +9,7 @@ use cart_svc::{
 };
 use kit_database::Database;
 use kit_service::Env;
-use oxcart_types::{Fingerprint, Line, Money, Note, PricedLine, Quote, UserId};
+use oxcart_types::{CartDetails, Fingerprint, Line, Money, PricedLine, Quote, UserId};
 use tempfile::TempDir;
 
 /// The service, and who uses it.
@@ -58,7 +58,10 @@ impl Shop {
 
     /// A new cart of Alice's.
     pub async fn cart(&self, raw: &[(&str, i32)]) -> Cart {
-        self.carts.create(self.alice.clone(), None, lines(raw), Note::default()).await.unwrap()
+        self.carts
+            .create(self.alice.clone(), None, lines(raw), CartDetails::default())
+            .await
+            .unwrap()
     }
 
     /// A cart of Alice's, and its pending checkout.

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use oxcart_proto::{BadFields, common, controller as pb};
 use oxcart_types::{
-    CartFilter, CartId, CheckoutId, Line, Money, Note, Quantity, RequestId, Sku, Version,
+    CartDetails, CartDetailsPatch, CartFilter, CartId, CheckoutId, Line, Money, Quantity,
+    RequestId, Sku, Version,
 };
 use tonic::Status;
 
@@ -31,14 +32,14 @@ pub(super) struct CartVersion {
 pub(super) struct CreateCart {
     pub(super) id: Option<CartId>,
     pub(super) lines: Vec<Line>,
-    pub(super) note: Note,
+    pub(super) details: CartDetails,
 }
 
 /// What `UpdateCart` asks for.
 pub(super) struct UpdateCart {
     pub(super) cart: CartVersion,
     pub(super) lines: Vec<Line>,
-    pub(super) note: Option<Note>,
+    pub(super) details: CartDetailsPatch,
 }
 
 /// What `SetItem` asks for; without a quantity the item is removed.
@@ -85,8 +86,8 @@ pub(super) fn create_cart(request: &pb::CreateCartRequest) -> Result<CreateCart,
     let given = Some(&request.cart_id).filter(|id| !id.is_empty());
     let id = bad.take("cart_id", given.map(|id| id.parse()).transpose());
     let lines = read_lines(&request.lines, &mut bad);
-    let note = bad.take("note", request.note.parse());
-    bad.finish(id.zip(note).map(|(id, note)| CreateCart { id, lines, note }))
+    let details = bad.cart_details("", request);
+    bad.finish(id.zip(details).map(|(id, details)| CreateCart { id, lines, details }))
 }
 
 pub(super) fn get_cart(request: &pb::GetCartRequest) -> Result<CartId, Status> {
@@ -110,8 +111,8 @@ pub(super) fn update_cart(request: &pb::UpdateCartRequest) -> Result<UpdateCart,
     let mut bad = BadFields::default();
     let cart = read_version(&request.cart_id, &request.etag, &mut bad);
     let lines = read_lines(&request.lines, &mut bad);
-    let note = bad.take("note", request.note.as_deref().map(str::parse).transpose());
-    bad.finish(cart.zip(note).map(|(cart, note)| UpdateCart { cart, lines, note }))
+    let details = bad.cart_details_patch(request);
+    bad.finish(cart.zip(details).map(|(cart, details)| UpdateCart { cart, lines, details }))
 }
 
 pub(super) fn set_item(request: &pb::SetItemRequest) -> Result<SetItem, Status> {

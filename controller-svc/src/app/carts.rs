@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use oxcart_proto::Reason;
-use oxcart_types::{CartFilter, CartId, Line, Note, Quantity, Sku, Version};
+use oxcart_types::{
+    CartDetails, CartDetailsPatch, CartFilter, CartId, Line, Quantity, Sku, Version,
+};
 
 use super::{Error, prices::Prices};
 use crate::{
@@ -77,14 +79,14 @@ impl Carts {
         shopper: &Shopper,
         id: Option<CartId>,
         lines: &[Line],
-        note: &Note,
+        details: &CartDetails,
     ) -> Result<PricedCart, Error> {
         let items = self.check(shopper, id, lines).await?;
-        let created = self.carts.create(shopper, id, lines, note).await;
+        let created = self.carts.create(shopper, id, lines, details).await;
         self.answer(created, items).await
     }
 
-    /// Replaces the lines of a cart, and its note if there is another one.
+    /// Replaces the lines of a cart and changes its details as `patch` says.
     ///
     /// # Errors
     /// As [`Self::create`].
@@ -93,11 +95,11 @@ impl Carts {
         shopper: &Shopper,
         id: CartId,
         lines: &[Line],
-        note: Option<&Note>,
+        patch: &CartDetailsPatch,
         expected_version: Option<Version>,
     ) -> Result<PricedCart, Error> {
         let items = self.check(shopper, Some(id), lines).await?;
-        let updated = self.carts.update(shopper, id, lines, note, expected_version).await;
+        let updated = self.carts.update(shopper, id, lines, patch, expected_version).await;
         self.answer(updated, items).await
     }
 

@@ -17,7 +17,8 @@ use oxcart_proto::{
     convert::FailureFields,
 };
 use oxcart_types::{
-    CartFilter, CartId, CheckoutFailure, CheckoutId, Line, Note, Sku, UserId, Version,
+    CartDetails, CartDetailsPatch, CartFilter, CartId, CheckoutFailure, CheckoutId, Line, Sku,
+    UserId, Version,
 };
 use tonic::{Request, Status};
 
@@ -131,12 +132,12 @@ impl CartClient for GrpcCarts {
         shopper: &Shopper,
         id: Option<CartId>,
         lines: &[Line],
-        note: &Note,
+        details: &CartDetails,
     ) -> Result<Cart, CallError> {
         let message = CreateCartRequest {
             cart_id: id.map(|id| id.to_string()).unwrap_or_default(),
             lines: lines.iter().map(Into::into).collect(),
-            note: note.to_string(),
+            ..CreateCartRequest::from(details)
         };
         let call = || {
             let (mut client, request) = (self.client(), as_user(shopper, message.clone()));
@@ -184,14 +185,14 @@ impl CartClient for GrpcCarts {
         shopper: &Shopper,
         id: CartId,
         lines: &[Line],
-        note: Option<&Note>,
+        patch: &CartDetailsPatch,
         expected_version: Option<Version>,
     ) -> Result<Cart, CallError> {
         let message = UpdateCartRequest {
             cart_id: id.to_string(),
             lines: lines.iter().map(Into::into).collect(),
             etag: etag(expected_version),
-            note: note.map(Note::to_string),
+            ..UpdateCartRequest::from(patch)
         };
         let call = || {
             let (mut client, request) = (self.client(), as_user(shopper, message.clone()));

@@ -63,7 +63,7 @@ fn read_cart(cart: &wire::Cart, bad: &mut BadFields) -> Option<Cart> {
         cart.lines.iter().map(|line| bad.line("cart.lines", line)).collect();
     let id = bad.take("cart.cart_id", cart.cart_id.parse());
     let version = bad.take("cart.etag", Version::from_etag(&cart.etag));
-    let note = bad.take("cart.note", cart.note.parse());
+    let details = bad.cart_details("cart.", cart);
     let created_at = bad.timestamp("cart.create_time", cart.create_time);
     let updated_at = bad.timestamp("cart.update_time", cart.update_time);
     let paid = match state? {
@@ -75,7 +75,7 @@ fn read_cart(cart: &wire::Cart, bad: &mut BadFields) -> Option<Cart> {
         state: state?,
         checkout: checkout?,
         lines: lines?,
-        note: note?,
+        details: details?,
         version: version?,
         paid,
         created_at: created_at?,

@@ -4,8 +4,8 @@
 //! total or leaves the cart without one. Only a [`Quote`], which is what can be paid, is strict.
 
 use oxcart_types::{
-    CartId, CartState, CheckoutId, Currency, ItemName, Line, Money, MoneyError, Note, Quantity,
-    Quote, Sku, Version,
+    CartDetails, CartId, CartState, CheckoutId, Currency, ItemName, Line, Money, MoneyError,
+    Quantity, Quote, Sku, Version,
 };
 use time::OffsetDateTime;
 
@@ -23,7 +23,7 @@ pub struct Cart {
     /// What it holds, each SKU once.
     pub lines: Vec<Line>,
     /// What its owner wrote on it.
-    pub note: Note,
+    pub details: CartDetails,
     /// Counts its changes.
     pub version: Version,
     /// What was paid for it; only if it is purchased.

@@ -12,8 +12,8 @@ use controller_svc::{
 };
 use oxcart_proto::Reason;
 use oxcart_types::{
-    CartFilter, CartId, CartState, CheckoutFailure, CheckoutId, CheckoutState, DeclineReason, Item,
-    Line, Money, Note, PaymentId, Quote, Sku, UserId, Version,
+    CartDetails, CartDetailsPatch, CartFilter, CartId, CartState, CheckoutFailure, CheckoutId,
+    CheckoutState, DeclineReason, Item, Line, Money, PaymentId, Quote, Sku, UserId, Version,
 };
 use time::OffsetDateTime;
 
@@ -90,12 +90,13 @@ impl Books {
         user: &UserId,
         id: Option<CartId>,
         lines: &[Line],
-        note: &Note,
+        details: &CartDetails,
     ) -> Answer<Cart> {
         let id = id.unwrap_or_else(|| self.new_id().into());
         if let Some(there) = self.carts.get(&(user.clone(), id)) {
-            let same =
-                there.lines == lines && there.note == *note && there.version == Version::FIRST;
+            let same = there.lines == lines
+                && there.details == *details
+                && there.version == Version::FIRST;
             return if same {
                 Ok(there.clone())
             } else {
@@ -107,7 +108,7 @@ impl Books {
             state: CartState::Open,
             checkout: None,
             lines: lines.to_vec(),
-            note: note.clone(),
+            details: details.clone(),
             version: Version::FIRST,
             paid: None,
             created_at: OffsetDateTime::UNIX_EPOCH,
@@ -160,12 +161,12 @@ impl Books {
         user: &UserId,
         id: CartId,
         lines: &[Line],
-        note: Option<&Note>,
+        patch: &CartDetailsPatch,
         expected_version: Option<Version>,
     ) -> Answer<Cart> {
         let cart = self.open(user, id, expected_version)?;
         cart.lines = lines.to_vec();
-        cart.note = note.unwrap_or(&cart.note).clone();
+        cart.details = patch.applied_to(&cart.details);
         cart.version = cart.version.next();
         Ok(cart.clone())
     }

@@ -1,6 +1,6 @@
 //! What a purchase does when something fails at any step, before or after it took effect.
 
-use oxcart_types::{CartState, CheckoutFailure, CheckoutState, DeclineReason, Note};
+use oxcart_types::{CartDetails, CartState, CheckoutFailure, CheckoutState, DeclineReason};
 use std::time::Duration;
 
 use controller_svc::{
@@ -199,7 +199,8 @@ async fn one_checkout_that_cannot_be_finished_stops_no_other() {
     let world = World::new();
     let bob = super::world::shopper("bob");
     let lines = world.cart_now().lines;
-    let other = world.fakes.books().create(&bob.id, None, &lines, &Note::default()).unwrap().id;
+    let other =
+        world.fakes.books().create(&bob.id, None, &lines, &CartDetails::default()).unwrap().id;
     let controller = world.controller(1, impatient());
     world.fakes.fail_always(Call::Charge, Some(Fault::Lost));
     controller.buy(&world, "r1", "tok_visa").await.unwrap();

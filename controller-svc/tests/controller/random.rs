@@ -9,7 +9,9 @@ use controller_svc::{
     domain::checkout::Checkout,
 };
 use futures_util::future::join_all;
-use oxcart_types::{CartId, CheckoutId, CheckoutState, Note, RequestId, UserId};
+use oxcart_types::{
+    CartDetails, CartDetailsPatch, CartId, CheckoutId, CheckoutState, RequestId, UserId,
+};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
 use super::world::{Controller, World, gbp, impatient, line, pace, price_of, shopper, sku};
@@ -94,7 +96,8 @@ async fn weather(seed: u64, world: &World, controllers: &[Controller], carts: &[
                 let (owner, cart) = &carts[rng.random_range(0..carts.len())];
                 let lines = [line("A", rng.random_range(1..5)), line("B", 7)];
                 // A cart that is frozen or purchased refuses, which is part of the test.
-                let _ = world.fakes.books().update(owner, *cart, &lines, None, None);
+                let _ =
+                    world.fakes.books().update(owner, *cart, &lines, &CartDetailsPatch::KEEP, None);
             }
         }
         tokio::task::yield_now().await;
@@ -109,8 +112,11 @@ async fn run(seed: u64) {
     for shopper in &shoppers {
         for _ in 0..5 {
             let lines = [line("A", 3), line("B", 7)];
-            let cart =
-                world.fakes.books().create(&shopper.id, None, &lines, &Note::default()).unwrap();
+            let cart = world
+                .fakes
+                .books()
+                .create(&shopper.id, None, &lines, &CartDetails::default())
+                .unwrap();
             carts.push((shopper.id.clone(), cart.id));
         }
     }

@@ -12,7 +12,9 @@ use controller_svc::{
     domain::cart::{PricingError, quote},
 };
 use oxcart_proto::Reason;
-use oxcart_types::{CartState, CheckoutFailure, CheckoutState, DeclineReason, Version};
+use oxcart_types::{
+    CartDetailsPatch, CartState, CheckoutFailure, CheckoutState, DeclineReason, Version,
+};
 
 use super::{
     services::{Call, Fault},
@@ -67,7 +69,13 @@ async fn a_declined_card_leaves_the_cart_usable() {
     let why = CheckoutFailure::Declined(DeclineReason::Generic);
     assert_eq!((declined.state, world.state()), (CheckoutState::Failed(why), CartState::Open));
     let lines = [line("A", 1)];
-    let update = controller.app.carts.update(&world.alice, world.cart, &lines, None, None);
+    let update = controller.app.carts.update(
+        &world.alice,
+        world.cart,
+        &lines,
+        &CartDetailsPatch::KEEP,
+        None,
+    );
     assert_eq!(update.await.unwrap().total, Some(gbp(250)));
     assert!(is_paid(&controller.buy(&world, "r2", "tok_visa").await.unwrap()));
     world.fakes.books().check();
@@ -132,7 +140,13 @@ async fn a_cart_that_cannot_be_paid_is_refused_with_its_reason() {
             PricingError::Unavailable { skus: vec![sku("GONE")] },
         ),
     ] {
-        let set = world.fakes.books().update(&world.alice.id, world.cart, &lines, None, None);
+        let set = world.fakes.books().update(
+            &world.alice.id,
+            world.cart,
+            &lines,
+            &CartDetailsPatch::KEEP,
+            None,
+        );
         set.unwrap();
         request += 1;
         let refused = controller.buy(&world, &format!("r{request}"), "tok_visa").await.unwrap_err();
@@ -159,7 +173,7 @@ async fn a_cart_that_changes_meanwhile_is_priced_anew() {
     let world = World::new();
     let (user, cart) = (world.alice.id.clone(), world.cart);
     world.fakes.intrude(Call::Mark, move |books| {
-        books.update(&user, cart, &[line("A", 1)], None, None).unwrap();
+        books.update(&user, cart, &[line("A", 1)], &CartDetailsPatch::KEEP, None).unwrap();
     });
     let paid = world.controller(1, pace()).buy(&world, "r1", "tok_visa").await.unwrap();
     assert_eq!((is_paid(&paid), paid.total), (true, gbp(250)));

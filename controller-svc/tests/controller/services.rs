@@ -22,7 +22,8 @@ use controller_svc::{
 use futures_util::{StreamExt as _, stream::BoxStream};
 use oxcart_proto::Reason;
 use oxcart_types::{
-    CartFilter, CartId, CheckoutFailure, CheckoutId, Item, Line, Note, Sku, UserId, Version,
+    CartDetails, CartDetailsPatch, CartFilter, CartId, CheckoutFailure, CheckoutId, Item, Line,
+    Sku, UserId, Version,
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tokio::sync::Notify;
@@ -257,9 +258,9 @@ impl CartClient for Fakes {
         shopper: &Shopper,
         cart: Option<CartId>,
         lines: &[Line],
-        note: &Note,
+        details: &CartDetails,
     ) -> Result<Cart, CallError> {
-        self.books().create(&shopper.id, cart, lines, note)
+        self.books().create(&shopper.id, cart, lines, details)
     }
 
     async fn get(&self, shopper: &Shopper, cart: CartId) -> Result<Cart, CallError> {
@@ -281,10 +282,10 @@ impl CartClient for Fakes {
         shopper: &Shopper,
         cart: CartId,
         lines: &[Line],
-        note: Option<&Note>,
+        patch: &CartDetailsPatch,
         expected_version: Option<Version>,
     ) -> Result<Cart, CallError> {
-        self.books().update(&shopper.id, cart, lines, note, expected_version)
+        self.books().update(&shopper.id, cart, lines, patch, expected_version)
     }
 
     async fn set_item(

@@ -12,7 +12,7 @@ use controller_svc::{
     domain::{cart::Cart, checkout::Checkout},
 };
 use kit_service::Env;
-use oxcart_types::{CartId, CartState, CheckoutState, Item, Line, Money, Note, Price, Sku};
+use oxcart_types::{CartDetails, CartId, CartState, CheckoutState, Item, Line, Money, Price, Sku};
 use time::OffsetDateTime;
 
 use super::services::Fakes;
@@ -84,8 +84,12 @@ impl World {
             };
             fakes.books().items.insert(item.sku.clone(), item);
         }
-        let created =
-            fakes.books().create(&alice.id, None, &[line("A", 3), line("B", 7)], &Note::default());
+        let created = fakes.books().create(
+            &alice.id,
+            None,
+            &[line("A", 3), line("B", 7)],
+            &CartDetails::default(),
+        );
         Self { fakes, cart: created.unwrap().id, alice }
     }
 

@@ -19,8 +19,8 @@ use controller_svc::{
 use kit_service::Env;
 use oxcart_proto::Reason;
 use oxcart_types::{
-    CartFilter, CartId, CartState, CheckoutFailure, CheckoutId, CheckoutState, DeclineReason, Line,
-    Money, Note, PricedLine, Quote, Version,
+    CartDetails, CartDetailsPatch, CartFilter, CartId, CartState, CheckoutFailure, CheckoutId,
+    CheckoutState, DeclineReason, Line, Money, PricedLine, Quote, Version,
 };
 use time::OffsetDateTime;
 
@@ -67,6 +67,10 @@ fn current<T>(answer: Result<T, CallError>) -> Option<Cart> {
     }
 }
 
+fn noted() -> CartDetails {
+    CartDetails { note: "for Ann".parse().unwrap() }
+}
+
 fn new_id() -> CartId {
     // Random, as a client's would be: the guards may run again on the same store.
     Env::system().uuid_v7().into()
@@ -75,7 +79,7 @@ fn new_id() -> CartId {
 impl Backends {
     async fn cart(&self) -> Cart {
         let id = Some(new_id());
-        self.carts.create(&self.alice, id, &lines(3), &Note::default()).await.unwrap()
+        self.carts.create(&self.alice, id, &lines(3), &CartDetails::default()).await.unwrap()
     }
 
     async fn read(&self, cart: &Cart) -> Cart {
@@ -125,12 +129,12 @@ fn new_key() -> CheckoutId {
 
 async fn a_cart_created_again_is_the_same_or_refused_with_the_one_that_is_there(on: &Backends) {
     let cart = on.cart().await;
-    let (id, note) = (Some(cart.id), Note::default());
-    let again = on.carts.create(&on.alice, id, &lines(3), &note).await.unwrap();
+    let (id, details) = (Some(cart.id), CartDetails::default());
+    let again = on.carts.create(&on.alice, id, &lines(3), &details).await.unwrap();
     assert_eq!(again, cart);
-    let other = on.carts.create(&on.alice, id, &lines(4), &note).await;
+    let other = on.carts.create(&on.alice, id, &lines(4), &details).await;
     assert_eq!(current(other), Some(cart.clone()));
-    let noted = on.carts.create(&on.alice, id, &lines(3), &"for Ann".parse().unwrap()).await;
+    let noted = on.carts.create(&on.alice, id, &lines(3), &noted()).await;
     assert_eq!(reason(noted), Some(Reason::CartExists));
     assert_eq!(on.read(&cart).await, cart);
 }
@@ -139,7 +143,7 @@ async fn another_users_cart_does_not_exist(on: &Backends) {
     let (cart, checkout) = on.marked().await;
     let foreign = [
         reason(on.carts.get(&on.bob, cart.id).await),
-        reason(on.carts.update(&on.bob, cart.id, &lines(1), None, None).await),
+        reason(on.carts.update(&on.bob, cart.id, &lines(1), &CartDetailsPatch::KEEP, None).await),
         reason(on.carts.set_item(&on.bob, cart.id, &lines(1)[0].sku, 1, None).await),
         reason(on.carts.delete(&on.bob, cart.id, None).await),
         reason(on.carts.mark(&on.bob, &mark(&cart, "foreign")).await),
@@ -156,20 +160,22 @@ async fn another_users_cart_does_not_exist(on: &Backends) {
 
 async fn a_stale_version_is_refused_and_without_one_the_last_write_wins(on: &Backends) {
     let old = on.cart().await;
-    let note: Note = "for Ann".parse().unwrap();
+    let patch = CartDetailsPatch { note: Some(noted().note) };
     let expected = Some(old.version);
-    let changed = on.carts.update(&on.alice, old.id, &lines(4), Some(&note), expected).await;
+    let changed = on.carts.update(&on.alice, old.id, &lines(4), &patch, expected).await;
     let changed = changed.unwrap();
-    assert_eq!((&changed.lines, &changed.note), (&lines(4), &note));
+    assert_eq!((&changed.lines, &changed.details), (&lines(4), &noted()));
     let sku = &old.lines[0].sku;
-    let stale = on.carts.update(&on.alice, old.id, &lines(5), None, expected).await;
+    let stale =
+        on.carts.update(&on.alice, old.id, &lines(5), &CartDetailsPatch::KEEP, expected).await;
     assert_eq!(current(stale), Some(changed.clone()));
     let stale = on.carts.set_item(&on.alice, old.id, sku, 5, expected).await;
     assert_eq!(reason(stale), Some(Reason::CartStale));
     let stale = on.carts.delete(&on.alice, old.id, expected).await;
     assert_eq!(reason(stale), Some(Reason::CartStale));
-    let last = on.carts.update(&on.alice, old.id, &lines(6), None, None).await.unwrap();
-    assert_eq!((&last.lines, &last.note), (&lines(6), &note));
+    let last =
+        on.carts.update(&on.alice, old.id, &lines(6), &CartDetailsPatch::KEEP, None).await.unwrap();
+    assert_eq!((&last.lines, &last.details), (&lines(6), &noted()));
     let removed = on.carts.set_item(&on.alice, old.id, sku, 0, None).await.unwrap();
     assert!(removed.lines.is_empty() && removed.version > last.version);
     on.carts.delete(&on.alice, old.id, Some(removed.version)).await.unwrap();
@@ -209,7 +215,7 @@ async fn a_marked_cart_is_frozen_and_belongs_to_one_request(on: &Backends) {
     let second = on.carts.mark(&on.alice, &mark(&frozen, "second")).await;
     assert_eq!(current(second), Some(frozen.clone()));
     for closed in [
-        reason(on.carts.update(&on.alice, cart.id, &lines(1), None, None).await),
+        reason(on.carts.update(&on.alice, cart.id, &lines(1), &CartDetailsPatch::KEEP, None).await),
         reason(on.carts.set_item(&on.alice, cart.id, &cart.lines[0].sku, 1, None).await),
         reason(on.carts.delete(&on.alice, cart.id, None).await),
     ] {

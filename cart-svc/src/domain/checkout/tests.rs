@@ -1,6 +1,6 @@
 use uuid::Uuid;
 
-use oxcart_types::{DeclineReason, Note, PricedLine};
+use oxcart_types::{CartDetails, DeclineReason, PricedLine};
 
 use super::{super::*, *};
 
@@ -13,7 +13,13 @@ fn pounds(minor_units: i64) -> Money {
 
 fn cart(raw: &[(&str, i32)]) -> Cart {
     let lines = Lines::parse(raw, &Limits::default()).unwrap();
-    Cart::create("alice".parse().unwrap(), Uuid::from_u128(1).into(), lines, Note::default(), NOW)
+    Cart::create(
+        "alice".parse().unwrap(),
+        Uuid::from_u128(1).into(),
+        lines,
+        CartDetails::default(),
+        NOW,
+    )
 }
 
 fn command(cart: &Cart, unit_price: i64) -> MarkCommand {

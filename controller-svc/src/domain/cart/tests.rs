@@ -38,7 +38,7 @@ fn cart(lines: Vec<Line>) -> Cart {
     Cart {
         id: uuid::Uuid::nil().into(),
         state: CartState::Open,
-        note: Note::default(),
+        details: CartDetails::default(),
         checkout: None,
         lines,
         version: Version::FIRST,
