@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use uuid::Uuid;
 
+use crate::text::bounded_text;
+
 /// The longest [`UserId`], in bytes: OpenID Connect limits `sub` to 255 ASCII characters.
 pub const MAX_USER_ID_BYTES: usize = 255;
 
@@ -75,37 +77,6 @@ macro_rules! uuid_id {
     };
 }
 
-macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident, $error:expr, $is_valid:expr) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Box<str>);
-
-        impl $name {
-            /// The text itself.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = IdError;
-
-            fn from_str(text: &str) -> Result<Self, IdError> {
-                let is_valid: fn(&str) -> bool = $is_valid;
-                if is_valid(text) { Ok(Self(text.into())) } else { Err($error) }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
-    };
-}
-
 uuid_id! {
     /// Names a cart among those of its owner.
     CartId
@@ -116,9 +87,9 @@ uuid_id! {
     CheckoutId
 }
 
-text_id! {
+bounded_text! {
     /// Stock keeping unit: names an item for sale. Case matters.
-    Sku, IdError::NotSku, |text| {
+    Sku, IdError, IdError::NotSku, |text| {
         // Four bytes a character at most: a huge text is refused without counting it.
         !text.is_empty()
             && text.len() <= 4 * MAX_SKU_CHARS
@@ -128,25 +99,25 @@ text_id! {
     }
 }
 
-text_id! {
+bounded_text! {
     /// Names a user: `sub` of a token of the configured issuer.
-    UserId, IdError::NotUserId, |text| {
+    UserId, IdError, IdError::NotUserId, |text| {
         !text.is_empty() && text.len() <= MAX_USER_ID_BYTES && !text.chars().any(char::is_control)
     }
 }
 
-text_id! {
+bounded_text! {
     /// A client's name for one purchase, so that repeating it purchases once.
-    RequestId, IdError::NotRequestId, |text| {
+    RequestId, IdError, IdError::NotRequestId, |text| {
         !text.is_empty()
             && text.len() <= MAX_REQUEST_ID_CHARS
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
     }
 }
 
-text_id! {
+bounded_text! {
     /// The payment processor's name for a captured payment.
-    PaymentId, IdError::NotPaymentId, |text| {
+    PaymentId, IdError, IdError::NotPaymentId, |text| {
         !text.is_empty()
             && text.len() <= MAX_PAYMENT_ID_CHARS
             && text.bytes().all(|b| b.is_ascii_graphic())

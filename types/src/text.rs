@@ -1,7 +1,5 @@
 //! Texts with a limit.
 
-use std::{fmt, str::FromStr};
-
 /// The longest [`ItemName`], in characters.
 pub const MAX_ITEM_NAME_CHARS: usize = 200;
 
@@ -34,8 +32,9 @@ pub enum TextError {
     NotNote,
 }
 
+/// A text that only its parser makes: NAME, the type of its error, the error, and what is valid.
 macro_rules! bounded_text {
-    ($(#[$doc:meta])* $name:ident, $error:expr, $is_valid:expr) => {
+    ($(#[$doc:meta])* $name:ident, $Error:ty, $error:expr, $is_valid:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Box<str>);
@@ -48,27 +47,29 @@ macro_rules! bounded_text {
             }
         }
 
-        impl FromStr for $name {
-            type Err = TextError;
+        impl std::str::FromStr for $name {
+            type Err = $Error;
 
-            fn from_str(text: &str) -> Result<Self, TextError> {
+            fn from_str(text: &str) -> Result<Self, $Error> {
                 let is_valid: fn(&str) -> bool = $is_valid;
                 if is_valid(text) { Ok(Self(text.into())) } else { Err($error) }
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(&self.0)
             }
         }
     };
 }
 
+pub(crate) use bounded_text;
+
 bounded_text! {
     /// What shoppers see of an item in lists: 1 to [`MAX_ITEM_NAME_CHARS`] characters, not all
     /// spaces, none of them a control character.
-    ItemName, TextError::NotItemName, |text| {
+    ItemName, TextError, TextError::NotItemName, |text| {
         fits(text, MAX_ITEM_NAME_CHARS)
             && !text.trim().is_empty()
             && !text.chars().any(char::is_control)
@@ -78,7 +79,7 @@ bounded_text! {
 bounded_text! {
     /// What shoppers read on an item's own page: at most [`MAX_DESCRIPTION_CHARS`] characters, none
     /// of them a control character other than tabs and line breaks. May be empty.
-    Description, TextError::NotDescription, |text| {
+    Description, TextError, TextError::NotDescription, |text| {
         fits(text, MAX_DESCRIPTION_CHARS) && !text.chars().any(is_forbidden_in_prose)
     }
 }
@@ -86,7 +87,7 @@ bounded_text! {
 bounded_text! {
     /// What a shopper writes on a cart, such as a gift message: at most [`MAX_NOTE_CHARS`]
     /// characters, none of them a control character other than tabs and line breaks. May be empty.
-    Note, TextError::NotNote, |text| {
+    Note, TextError, TextError::NotNote, |text| {
         fits(text, MAX_NOTE_CHARS) && !text.chars().any(is_forbidden_in_prose)
     }
 }
