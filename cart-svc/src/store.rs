@@ -47,18 +47,19 @@ pub enum Inserted {
     TooMany,
 }
 
-/// A cart's place in a list: the youngest first, and by id among those of one microsecond.
+/// A cart's place in a list: the last created or purchased first, and by id among those of one
+/// microsecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
-    /// When it was created.
-    pub created_at: OffsetDateTime,
+    /// When it was purchased, or created if it is not.
+    pub at: OffsetDateTime,
     /// Its id.
     pub cart: CartId,
 }
 
 impl From<&Cart> for Cursor {
     fn from(cart: &Cart) -> Self {
-        Self { created_at: cart.created_at, cart: cart.id }
+        Self { at: cart.purchased_at().unwrap_or(cart.created_at), cart: cart.id }
     }
 }
 

@@ -26,7 +26,7 @@ create table cart (
 
 -- One per list that ListCarts offers, in its order.
 create index cart_unpurchased_idx on cart (owner, created_at desc, cart_id desc) where state <> 'PAID';
-create index cart_purchased_idx on cart (owner, created_at desc, cart_id desc) where state = 'PAID';
+create index cart_purchased_idx on cart (owner, updated_at desc, cart_id desc) where state = 'PAID';
 
 -- Never deleted. No foreign key to cart: the record outlives an open cart that its owner deletes.
 create table checkout (

@@ -13,7 +13,7 @@ pub(super) fn query(filter: CartFilter, owner: &UserId) -> String {
 
 /// The token of the page behind `next`; empty if there is none.
 pub(super) fn token(filter: CartFilter, owner: &UserId, next: Option<Cursor>) -> String {
-    let cursor = |next: Cursor| format!("{}:{}", micros(next.created_at), next.cart);
+    let cursor = |next: Cursor| format!("{}:{}", micros(next.at), next.cart);
     let token = next.map(|next| page::next_token(&query(filter, owner), &cursor(next)));
     token.unwrap_or_default()
 }
@@ -21,9 +21,8 @@ pub(super) fn token(filter: CartFilter, owner: &UserId, next: Option<Cursor>) ->
 /// Reads where a page ends.
 pub(super) fn cursor(text: &str) -> Result<Cursor, &'static str> {
     let parts = text.split_once(':');
-    let cursor = parts.and_then(|(created_at, cart)| {
-        let created_at = from_micros(created_at.parse().ok()?);
-        Some(Cursor { created_at, cart: cart.parse().ok()? })
+    let cursor = parts.and_then(|(at, cart)| {
+        Some(Cursor { at: from_micros(at.parse().ok()?), cart: cart.parse().ok()? })
     });
     cursor.ok_or("must be empty or the next_page_token of the same query")
 }

@@ -11,7 +11,7 @@ use crate::domain::{Cart, Checkout};
 /// A cart.
 pub(super) fn cart(cart: &Cart) -> pb::Cart {
     let checkout_id = cart.hold.checkout().as_ref().map(CheckoutId::to_string);
-    let paid_lines = cart.paid.iter().flat_map(Quote::lines);
+    let quoted_lines = cart.quote.iter().flat_map(Quote::lines);
     pb::Cart {
         cart_id: cart.id.to_string(),
         state: common::CartState::from(cart.hold.state()).into(),
@@ -20,8 +20,9 @@ pub(super) fn cart(cart: &Cart) -> pb::Cart {
         checkout_id: checkout_id.unwrap_or_default(),
         create_time: Some(timestamp(cart.created_at)),
         update_time: Some(timestamp(cart.updated_at)),
-        paid_lines: paid_lines.map(Into::into).collect(),
-        paid_total: cart.paid.as_ref().map(|paid| paid.total().into()),
+        quoted_lines: quoted_lines.map(Into::into).collect(),
+        quoted_total: cart.quote.as_ref().map(|quote| quote.total().into()),
+        purchase_time: cart.purchased_at().map(timestamp),
         ..pb::Cart::from(&cart.details)
     }
 }

@@ -6,7 +6,7 @@ use oxcart_types::{
 };
 use time::OffsetDateTime;
 
-use super::{Limits, Lines};
+use super::{Checkout, Limits, Lines};
 
 /// Which checkout holds a cart, if one does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +59,8 @@ pub struct Cart {
     pub created_at: OffsetDateTime,
     /// When it last changed.
     pub updated_at: OffsetDateTime,
-    /// The contents as they were paid. Only of a purchased cart.
-    pub paid: Option<Quote>,
+    /// The contents at the prices of the checkout that holds it. None if it is open.
+    pub quote: Option<Quote>,
 }
 
 /// Why a cart does not do what was asked. Nothing has changed.
@@ -137,7 +137,7 @@ impl Cart {
             details,
             created_at: now,
             updated_at: now,
-            paid: None,
+            quote: None,
         }
     }
 
@@ -197,9 +197,30 @@ impl Cart {
         Ok(())
     }
 
-    /// The next version, held as `hold` says.
-    pub(super) fn with_hold(&self, hold: Hold, now: OffsetDateTime) -> Self {
-        Self { hold, version: self.version.next(), updated_at: now, ..self.clone() }
+    /// When it was purchased. A purchased cart does not change again.
+    #[must_use]
+    pub fn purchased_at(&self) -> Option<OffsetDateTime> {
+        matches!(self.hold, Hold::Paid(_)).then_some(self.updated_at)
+    }
+
+    /// The next version, held by `checkout` in the way that `hold` makes of its id.
+    pub(super) fn held_by(
+        &self,
+        checkout: &Checkout,
+        hold: impl FnOnce(CheckoutId) -> Hold,
+        now: OffsetDateTime,
+    ) -> Self {
+        let quote = Some(checkout.quote.clone());
+        self.changed_hold(hold(checkout.id), quote, now)
+    }
+
+    /// The next version, open again.
+    pub(super) fn released(&self, now: OffsetDateTime) -> Self {
+        self.changed_hold(Hold::Free, None, now)
+    }
+
+    fn changed_hold(&self, hold: Hold, quote: Option<Quote>, now: OffsetDateTime) -> Self {
+        Self { hold, quote, version: self.version.next(), updated_at: now, ..self.clone() }
     }
 
     /// The next version with other contents, or the same one if they are the same: an absolute write
@@ -258,7 +279,7 @@ mod tests {
     fn a_frozen_cart_accepts_no_change_not_even_an_empty_one() {
         let checkout = Uuid::from_u128(2).into();
         for hold in [Hold::Pending(checkout), Hold::Paid(checkout)] {
-            let cart = cart(&[("A", 1)]).with_hold(hold, NOW);
+            let cart = cart(&[("A", 1)]).changed_hold(hold, None, NOW);
             let refused = Refused::Closed { cart: cart.id, state: hold.state() };
             assert_eq!(cart.check_open(None), Err(refused.clone()));
             let same = cart.lines.clone();

@@ -153,7 +153,7 @@ impl Checkout {
         let evidence = format!("request {} at {}", command.request, cart.version.to_etag());
         let event =
             CheckoutEvent { seq: 1, from: CartState::Open, to: CartState::Pending, evidence };
-        Ok(Marked { cart: cart.with_hold(Hold::Pending(id), now), checkout, event })
+        Ok(Marked { cart: cart.held_by(&checkout, Hold::Pending, now), checkout, event })
     }
 
     fn check_mark(cart: &Cart, command: &MarkCommand) -> Result<(), Refused> {
@@ -197,8 +197,7 @@ impl Checkout {
                 Err(Contradiction::Decided { checkout })
             }
             CheckoutState::Pending => {
-                let paid = Some(self.quote.clone());
-                let cart = Cart { paid, ..self.held(cart)?.with_hold(Hold::Paid(checkout), now) };
+                let cart = self.held(cart)?.held_by(self, Hold::Paid, now);
                 let state = CheckoutState::Paid { payment_id: payment.clone() };
                 Ok(self.decided(cart, state, format!("payment {payment} captured {amount}"), now))
             }
@@ -226,7 +225,7 @@ impl Checkout {
                 Err(Contradiction::Decided { checkout: self.id })
             }
             CheckoutState::Pending => {
-                let cart = self.held(cart)?.with_hold(Hold::Free, now);
+                let cart = self.held(cart)?.released(now);
                 let state = CheckoutState::Failed(failure);
                 Ok(self.decided(cart, state, format!("payment {failure}"), now))
             }

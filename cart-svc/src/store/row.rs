@@ -28,11 +28,11 @@ pub(super) struct Contents {
 /// One item of a checkout's snapshot: SKU, name, quantity, unit price in minor units.
 type PricedItem = (String, String, i32, i64);
 
-/// A cart from the columns of `cart`, with its checkout's snapshot if it is purchased.
+/// A cart from the columns of `cart`, with its checkout's snapshot unless it is open.
 pub(super) fn cart(row: &Row, owner: &UserId) -> Result<Cart, StoreError> {
-    let (hold, paid) = (hold(row)?, paid(row)?);
-    if paid.is_some() != matches!(hold, Hold::Paid(_)) {
-        return Err(StoreError::inconsistent("purchase"));
+    let (hold, quote) = (hold(row)?, cart_quote(row)?);
+    if quote.is_some() != (hold != Hold::Free) {
+        return Err(StoreError::inconsistent("checkout"));
     }
     let Json(contents): Json<Contents> = row.get("contents")?;
     let (lines, details) =
@@ -46,7 +46,7 @@ pub(super) fn cart(row: &Row, owner: &UserId) -> Result<Cart, StoreError> {
         details,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
-        paid,
+        quote,
     })
 }
 
@@ -59,8 +59,8 @@ fn hold(row: &Row) -> Result<Hold, StoreError> {
     }
 }
 
-fn paid(row: &Row) -> Result<Option<Quote>, StoreError> {
-    match (row.get("paid_items")?, row.get("paid_total")?, row.get("paid_currency")?) {
+fn cart_quote(row: &Row) -> Result<Option<Quote>, StoreError> {
+    match (row.get("quoted_items")?, row.get("quoted_total")?, row.get("quoted_currency")?) {
         (Some(items), Some(total), Some(currency)) => quote(items, total, currency).map(Some),
         _ => Ok(None),
     }
@@ -202,8 +202,8 @@ mod tests {
 
     const ROW: Sql = Sql::same(
         "select $1 as cart_id, $2 as state, $3 as version, $4 as checkout_id, $5 as contents, \
-         $6 as created_at, $7 as updated_at, $8 as paid_items, $9 as paid_total, \
-         $10 as paid_currency",
+         $6 as created_at, $7 as updated_at, $8 as quoted_items, $9 as quoted_total, \
+         $10 as quoted_currency",
     );
 
     struct CartRow {
@@ -214,9 +214,9 @@ mod tests {
         contents: Json<Contents>,
         created_at: i64,
         updated_at: i64,
-        paid_items: Option<Json<Vec<PricedItem>>>,
-        paid_total: Option<i64>,
-        paid_currency: Option<&'static str>,
+        quoted_items: Option<Json<Vec<PricedItem>>>,
+        quoted_total: Option<i64>,
+        quoted_currency: Option<&'static str>,
     }
 
     impl CartRow {
@@ -231,9 +231,9 @@ mod tests {
                 .bind(self.contents)
                 .bind(self.created_at)
                 .bind(self.updated_at)
-                .bind(self.paid_items)
-                .bind(self.paid_total)
-                .bind(self.paid_currency);
+                .bind(self.quoted_items)
+                .bind(self.quoted_total)
+                .bind(self.quoted_currency);
             let row = select.fetch_optional().await.unwrap().unwrap();
             cart(&row, &"alice".parse().unwrap())
         }
@@ -252,9 +252,9 @@ mod tests {
             contents: contents("A", 1),
             created_at: 0,
             updated_at: 0,
-            paid_items: None,
-            paid_total: None,
-            paid_currency: None,
+            quoted_items: None,
+            quoted_total: None,
+            quoted_currency: None,
         }
     }
 
@@ -262,9 +262,9 @@ mod tests {
         CartRow {
             state: "PAID",
             checkout_id: Some(Uuid::from_u128(2)),
-            paid_items: Some(Json(vec![("A".to_owned(), "a thing".to_owned(), 2, 250)])),
-            paid_total: Some(500),
-            paid_currency: Some("GBP"),
+            quoted_items: Some(Json(vec![("A".to_owned(), "a thing".to_owned(), 2, 250)])),
+            quoted_total: Some(500),
+            quoted_currency: Some("GBP"),
             ..cart_row()
         }
     }
@@ -285,9 +285,9 @@ mod tests {
                 contents: Json(Contents { note: "a\0b".to_owned(), ..Contents::default() }),
                 ..cart_row()
             },
-            CartRow { paid_items: None, ..paid_row() },
-            CartRow { paid_total: Some(499), ..paid_row() },
-            CartRow { paid_currency: Some("gbp"), ..paid_row() },
+            CartRow { quoted_items: None, ..paid_row() },
+            CartRow { quoted_total: Some(499), ..paid_row() },
+            CartRow { quoted_currency: Some("gbp"), ..paid_row() },
         ] {
             let read = spoiled.read(&database).await;
             assert!(matches!(read, Err(StoreError::Unreadable { .. })));

@@ -21,10 +21,10 @@ use crate::domain::{Cart, Checkout, CheckoutEvent, Decided, Marked};
 macro_rules! cart_columns {
     () => {
         "select cart.cart_id, cart.state, cart.version, cart.checkout_id, cart.contents, \
-         cart.created_at, cart.updated_at, checkout.items as paid_items, \
-         checkout.total as paid_total, checkout.currency as paid_currency \
+         cart.created_at, cart.updated_at, checkout.items as quoted_items, \
+         checkout.total as quoted_total, checkout.currency as quoted_currency \
          from cart left join checkout on checkout.owner = cart.owner \
-         and checkout.checkout_id = cart.checkout_id and cart.state = 'PAID' \
+         and checkout.checkout_id = cart.checkout_id \
          where cart.owner = $1 "
     };
 }
@@ -59,10 +59,11 @@ const UNPURCHASED: Sql = Sql::same(concat!(
      order by cart.created_at desc, cart.cart_id desc limit $4"
 ));
 
+/// A purchased cart does not change again: it was last updated when it was purchased.
 const PURCHASED: Sql = Sql::same(concat!(
     cart_columns!(),
-    "and cart.state = 'PAID' and (cart.created_at, cart.cart_id) < ($2, $3) \
-     order by cart.created_at desc, cart.cart_id desc limit $4"
+    "and cart.state = 'PAID' and (cart.updated_at, cart.cart_id) < ($2, $3) \
+     order by cart.updated_at desc, cart.cart_id desc limit $4"
 ));
 
 /// Locks the owner's row until the transaction ends. SQLite needs none: it has one writer at a time.
@@ -318,10 +319,10 @@ impl CartStore for SqlStore {
             CartFilter::Purchased => PURCHASED,
         };
         let first = (i64::MAX, Uuid::max());
-        let after = after.map(|last| (micros(last.created_at), last.cart.as_uuid()));
-        let (created_at, id) = after.unwrap_or(first);
+        let after = after.map(|last| (micros(last.at), last.cart.as_uuid()));
+        let (at, id) = after.unwrap_or(first);
         let list = self.database.query(text).bind(owner.as_str());
-        let found = list.bind(created_at).bind(id).bind(limit).fetch_all().await?;
+        let found = list.bind(at).bind(id).bind(limit).fetch_all().await?;
         found.iter().map(|found| row::cart(found, owner)).collect()
     }
 

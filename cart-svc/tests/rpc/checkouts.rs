@@ -26,18 +26,21 @@ async fn a_purchased_cart_shows_what_was_paid() {
     assert_eq!((checkout.owner.as_str(), checkout.total.clone()), ("alice", Some(pence(750))));
     assert!(checkout.charge_window.is_some_and(|window| window.seconds >= 1));
     let pending = shop.read(&cart.cart_id).await;
-    assert_eq!((pending.state(), pending.paid_lines.len()), (CartState::Pending, 0));
+    assert_eq!(
+        (pending.state(), pending.quoted_total.clone()),
+        (CartState::Pending, Some(pence(750)))
+    );
     assert_eq!(pending.checkout_id, checkout.checkout_id);
 
     let confirmed = shop.confirm(&checkout, pence(750)).await.unwrap();
     assert_eq!((confirmed.state(), confirmed.payment_id.as_str()), (CheckoutState::Paid, "pay_1"));
     assert_eq!(shop.confirm(&checkout, pence(750)).await.unwrap(), confirmed);
     let paid = shop.read(&cart.cart_id).await;
-    assert_eq!((paid.state(), paid.paid_total.clone()), (CartState::Paid, Some(pence(750))));
+    assert_eq!((paid.state(), paid.quoted_total.clone()), (CartState::Paid, Some(pence(750))));
     let kept = |line| PricedLine { description: String::new(), ..line };
-    assert_eq!(paid.paid_lines, mark.lines.into_iter().map(kept).collect::<Vec<_>>());
-    assert_eq!(paid.paid_lines[0].name, "item A");
-    assert_eq!(paid.paid_lines[0].line_total, Some(pence(500)));
+    assert_eq!(paid.quoted_lines, mark.lines.into_iter().map(kept).collect::<Vec<_>>());
+    assert_eq!(paid.quoted_lines[0].name, "item A");
+    assert_eq!(paid.quoted_lines[0].line_total, Some(pence(500)));
     assert_eq!(paid.lines, cart.lines);
 
     let filter = CartFilter::Purchased.into();

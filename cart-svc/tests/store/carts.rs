@@ -199,7 +199,22 @@ pub async fn pages_show_every_cart_once_and_the_youngest_first(shop: Shop) {
     let (bought, next) =
         shop.carts.list(&shop.alice, CartFilter::Purchased, None, 3).await.unwrap();
     assert_eq!((bought.len(), bought[0].id, next), (1, checkout.cart, None));
-    assert_eq!(bought[0].paid.as_ref(), Some(&checkout.quote));
+    assert_eq!(bought[0].quote.as_ref(), Some(&checkout.quote));
+}
+
+pub async fn purchases_are_listed_by_when_they_were_made(shop: Shop) {
+    let (first, second) = (shop.cart(&[("A", 1)]).await, shop.cart(&[("B", 1)]).await);
+    for cart in [&second, &first] {
+        let mark = mark_command(cart, &format!("r-{}", cart.id));
+        let checkout = shop.checkouts.mark(&shop.alice, &mark).await.unwrap();
+        shop.confirm(&checkout).await.unwrap();
+    }
+    let list = |after| shop.carts.list(&shop.alice, CartFilter::Purchased, after, 1);
+    let (newest, next) = list(None).await.unwrap();
+    let (oldest, end) = list(next).await.unwrap();
+    assert_eq!((newest[0].id, oldest[0].id, end), (first.id, second.id, None));
+    assert_eq!(newest[0].purchased_at(), Some(newest[0].updated_at));
+    assert!(newest[0].purchased_at() > oldest[0].purchased_at());
 }
 
 pub async fn carts_of_one_moment_are_ordered_by_id(shop: Shop) {

@@ -18,13 +18,13 @@ const DECLINED: CheckoutFailure = CheckoutFailure::Declined(DeclineReason::LostC
 pub async fn a_captured_payment_purchases_the_cart_as_it_was_priced(shop: Shop) {
     let (frozen, checkout) = shop.pending().await;
     assert_eq!(frozen.hold, Hold::Pending(checkout.id));
-    assert_eq!(frozen.paid, None);
+    assert_eq!(frozen.quote.as_ref(), Some(&checkout.quote));
     let paid = shop.confirm(&checkout).await.unwrap();
     assert!(matches!(paid.state, CheckoutState::Paid { .. }));
     let cart = shop.read(&frozen).await;
     assert_eq!(cart.hold, Hold::Paid(checkout.id));
     assert_eq!(cart.version, frozen.version.next());
-    assert_eq!(cart.paid, Some(checkout.quote));
+    assert_eq!(cart.quote, Some(checkout.quote));
     let stored = shop.checkouts.get(&shop.alice, &CheckoutName::Id(paid.id)).await.unwrap();
     assert_eq!(stored, paid);
 }

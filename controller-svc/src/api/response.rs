@@ -43,6 +43,7 @@ pub(super) fn cart(priced: PricedCart) -> pb::Cart {
         checkout_id: cart.checkout.map(|id| id.to_string()).unwrap_or_default(),
         create_time: Some(timestamp(cart.created_at)),
         update_time: Some(timestamp(cart.updated_at)),
+        purchase_time: cart.purchased_at.map(timestamp),
         ..pb::Cart::from(&cart.details)
     }
 }

@@ -70,8 +70,8 @@ impl Prices {
         known: impl IntoIterator<Item = Item>,
     ) -> Result<Vec<PricedCart>, CallError> {
         let mut items: Items = known.into_iter().collect();
-        let unpaid = carts.iter().filter(|cart| cart.paid.is_none());
-        let skus = unpaid.flat_map(|cart| &cart.lines).map(|line| &line.sku);
+        let open = carts.iter().filter(|cart| cart.quote.is_none());
+        let skus = open.flat_map(|cart| &cart.lines).map(|line| &line.sku);
         let missing: Vec<&Sku> = skus.filter(|sku| items.get(sku).is_none()).collect();
         items.merge(self.items(missing).await?);
         Ok(carts.into_iter().map(|cart| cart::price(cart, &items)).collect())

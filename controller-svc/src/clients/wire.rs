@@ -66,9 +66,13 @@ fn read_cart(cart: &wire::Cart, bad: &mut BadFields) -> Option<Cart> {
     let details = bad.cart_details("cart.", cart);
     let created_at = bad.timestamp("cart.create_time", cart.create_time);
     let updated_at = bad.timestamp("cart.update_time", cart.update_time);
-    let paid = match state? {
-        CartState::Paid => Some(read_paid(cart, bad)?),
+    let quote = match state? {
+        CartState::Open => None,
+        CartState::Pending | CartState::Paid => Some(read_quote(cart, bad)?),
+    };
+    let purchased_at = match state? {
         CartState::Open | CartState::Pending => None,
+        CartState::Paid => Some(bad.timestamp("cart.purchase_time", cart.purchase_time)?),
     };
     Some(Cart {
         id: id?,
@@ -77,17 +81,18 @@ fn read_cart(cart: &wire::Cart, bad: &mut BadFields) -> Option<Cart> {
         lines: lines?,
         details: details?,
         version: version?,
-        paid,
+        quote,
         created_at: created_at?,
         updated_at: updated_at?,
+        purchased_at,
     })
 }
 
-fn read_paid(cart: &wire::Cart, bad: &mut BadFields) -> Option<Quote> {
-    let lines = bad.priced_lines("cart.paid_lines", &cart.paid_lines);
-    let total = bad.money("cart.paid_total", cart.paid_total.as_ref());
-    let paid = Quote::new(lines?, total?).map_err(|_| "must be the sum of the lines");
-    bad.take("cart.paid_total", paid)
+fn read_quote(cart: &wire::Cart, bad: &mut BadFields) -> Option<Quote> {
+    let lines = bad.priced_lines("cart.quoted_lines", &cart.quoted_lines);
+    let total = bad.money("cart.quoted_total", cart.quoted_total.as_ref());
+    let quote = Quote::new(lines?, total?).map_err(|_| "must be the sum of the lines");
+    bad.take("cart.quoted_total", quote)
 }
 
 pub fn checkout_from_wire(checkout: wire::Checkout) -> Result<Checkout, Unreadable> {

@@ -26,12 +26,14 @@ pub struct Cart {
     pub details: CartDetails,
     /// Counts its changes.
     pub version: Version,
-    /// What was paid for it; only if it is purchased.
-    pub paid: Option<Quote>,
+    /// Its lines as the checkout that holds it has recorded them. None if it is open.
+    pub quote: Option<Quote>,
     /// When it was created.
     pub created_at: OffsetDateTime,
     /// When it last changed.
     pub updated_at: OffsetDateTime,
+    /// When it was purchased. Only if it is.
+    pub purchased_at: Option<OffsetDateTime>,
 }
 
 impl Cart {
@@ -58,7 +60,7 @@ impl Cart {
 pub struct Price {
     /// The item's name.
     pub name: ItemName,
-    /// The item's description; empty in what was paid.
+    /// The item's description; empty in what a checkout has recorded.
     pub description: String,
     /// The price of one piece.
     pub unit: Money,
@@ -77,7 +79,7 @@ pub struct PricedLine {
     pub price: Option<Price>,
 }
 
-/// As it was paid.
+/// As a checkout has recorded it.
 impl From<&oxcart_types::PricedLine> for PricedLine {
     fn from(line: &oxcart_types::PricedLine) -> Self {
         let price = Price {
@@ -188,12 +190,12 @@ pub fn total(lines: &[PricedLine]) -> Result<Option<Money>, PricingError> {
     Ok(sum)
 }
 
-/// Shows a cart: as it was paid if it is purchased, otherwise at the prices of `items`.
+/// Shows a cart: at the prices of `items` if it is open, else as its checkout has recorded it.
 #[must_use]
 pub fn price(cart: Cart, items: &Items) -> PricedCart {
-    if let Some(paid) = &cart.paid {
-        let lines = paid.lines().iter().map(PricedLine::from).collect();
-        return PricedCart { lines, total: Some(paid.total()), cart };
+    if let Some(quote) = &cart.quote {
+        let lines = quote.lines().iter().map(PricedLine::from).collect();
+        return PricedCart { lines, total: Some(quote.total()), cart };
     }
     let lines = price_lines(&cart.lines, items);
     let total = total(&lines).ok().flatten();

@@ -110,7 +110,8 @@ impl Books {
             lines: lines.to_vec(),
             details: details.clone(),
             version: Version::FIRST,
-            paid: None,
+            quote: None,
+            purchased_at: None,
             created_at: OffsetDateTime::UNIX_EPOCH,
             updated_at: OffsetDateTime::UNIX_EPOCH,
         };
@@ -241,6 +242,7 @@ impl Books {
         );
         cart.state = CartState::Pending;
         cart.checkout = Some(id);
+        cart.quote = Some(mark.quote.clone());
         cart.version = cart.version.next();
         let row = CheckoutRow {
             checkout: Checkout {
@@ -304,10 +306,11 @@ impl Books {
         cart.version = cart.version.next();
         if let CheckoutState::Paid { .. } = &state {
             cart.state = CartState::Paid;
-            cart.paid = Some(row.quote.clone());
+            cart.purchased_at = Some(cart.updated_at);
         } else {
             cart.state = CartState::Open;
             cart.checkout = None;
+            cart.quote = None;
         }
         row.history.push(state.clone());
         row.checkout.state = state;
@@ -419,7 +422,7 @@ impl Books {
                 );
                 let version = row.marked_at_version.next();
                 assert_eq!(
-                    (cart.version, cart.paid.as_ref()),
+                    (cart.version, cart.quote.as_ref()),
                     (version, Some(&row.quote)),
                     "I4: {id}"
                 );

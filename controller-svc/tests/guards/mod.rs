@@ -249,7 +249,7 @@ async fn a_confirmed_checkout_stays_paid(on: &Backends) {
     assert_eq!(reason(unmarked), Some(Reason::CheckoutContradicted));
     let shown = on.read(&cart).await;
     assert_eq!((shown.state, shown.version), (CartState::Paid, cart.version.next().next()));
-    assert_eq!(shown.paid, Some(mark(&cart, "first").quote));
+    assert_eq!(shown.quote, Some(mark(&cart, "first").quote));
     let again = on.carts.mark(&on.alice, &mark(&shown, "second")).await;
     assert_eq!(reason(again), Some(Reason::CartClosed));
     let unknown = on.carts.confirm(owner, new_key(), &capture).await;

@@ -97,7 +97,7 @@ fn a_captured_payment_purchases_the_cart_at_the_prices_of_the_checkout() {
     let decided = decided(confirmed.unwrap());
     assert_eq!(decided.cart.hold, Hold::Paid(id(9)));
     assert_eq!(decided.cart.version, marked.cart.version.next());
-    assert_eq!(decided.cart.paid, Some(marked.checkout.quote.clone()));
+    assert_eq!(decided.cart.quote, Some(marked.checkout.quote.clone()));
     assert_eq!(decided.event.to, CartState::Paid);
     let again = decided.checkout.confirm(Some(&decided.cart), &payment(), pounds(500), NOW);
     assert_eq!(again, Ok(Decision::Already));

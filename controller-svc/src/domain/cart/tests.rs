@@ -42,7 +42,8 @@ fn cart(lines: Vec<Line>) -> Cart {
         checkout: None,
         lines,
         version: Version::FIRST,
-        paid: None,
+        quote: None,
+        purchased_at: None,
         created_at: OffsetDateTime::UNIX_EPOCH,
         updated_at: OffsetDateTime::UNIX_EPOCH,
     }
@@ -92,15 +93,17 @@ fn a_cart_that_has_no_total_is_shown_all_the_same() {
 }
 
 #[test]
-fn a_purchased_cart_shows_what_was_paid() {
+fn a_cart_that_a_checkout_holds_shows_what_it_charges() {
     let lines = vec![line("A", 1)];
-    let paid = quote(&lines, &Items::from_iter([item("A", "GBP", 99)])).unwrap();
-    let purchased = Cart { state: CartState::Paid, paid: Some(paid.clone()), ..cart(lines) };
-    let priced = price(purchased, &catalogue());
-    assert_eq!(
-        (priced.total, priced.lines),
-        (Some(gbp(99)), paid.lines().iter().map(Into::into).collect())
-    );
+    let quote = quote(&lines, &Items::from_iter([item("A", "GBP", 99)])).unwrap();
+    for state in [CartState::Pending, CartState::Paid] {
+        let held = Cart { state, quote: Some(quote.clone()), ..cart(lines.clone()) };
+        let priced = price(held, &catalogue());
+        assert_eq!(
+            (priced.total, priced.lines),
+            (Some(gbp(99)), quote.lines().iter().map(Into::into).collect())
+        );
+    }
 }
 
 #[test]
