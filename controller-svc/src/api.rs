@@ -222,7 +222,7 @@ impl ControllerService for Api {
     ) -> Result<Response<Self::WatchCheckoutStream>, Status> {
         let shopper = shopper(&request)?;
         let shutdown = shutdown_signal(&request);
-        let name = request::watch_checkout(&request.into_inner())?;
+        let name = request::watch_checkout(request.into_inner())?;
         let watch = self.app.checkouts.watch(shopper, name).await?;
         let changes = stream::unfold(Some((watch, shutdown)), changes);
         Ok(Response::new(changes.boxed()))

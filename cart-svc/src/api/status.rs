@@ -31,9 +31,10 @@ impl From<Error> for Status {
             Error::Contended { .. } | Error::Store(StoreError::Conflict) => {
                 Refusal::new(Reason::Overloaded, message).retry_after(CONTENTION_PAUSE).into()
             }
-            Error::RequestIdReused => {
-                Refusal::new(Reason::RequestIdReused, message).field("request_id", REUSED).into()
-            }
+            Error::RequestIdReused { checkout } => Refusal::new(Reason::RequestIdReused, message)
+                .field("request_id", REUSED)
+                .with("checkout_id", checkout)
+                .into(),
             Error::CheckoutNotFound => Refusal::new(Reason::CheckoutNotFound, message).into(),
             Error::Contradicted(_) => Refusal::new(Reason::CheckoutContradicted, message).into(),
             Error::Store(StoreError::Database(failure)) => {
@@ -51,9 +52,10 @@ const REUSED: &str = "must be a new one for another cart, total or payment token
 fn refusal(refused: &Refused) -> Status {
     let message = refused.to_string();
     match refused {
-        Refused::Closed { state, .. } => {
-            Refusal::new(Reason::CartClosed, message).with("state", state).into()
-        }
+        Refused::Closed { state, checkout, .. } => Refusal::new(Reason::CartClosed, message)
+            .with("state", state)
+            .with("checkout_id", checkout)
+            .into(),
         Refused::Stale { now } => with_cart(Reason::CartStale, message, now),
         Refused::Full { limit, .. } => {
             Refusal::new(Reason::CartFull, message).with("limit", limit).into()
@@ -72,5 +74,10 @@ fn refusal(refused: &Refused) -> Status {
 /// A refusal with the cart as it is now. The kit leaves out a cart that no header holds.
 fn with_cart(reason: Reason, message: String, now: &Cart) -> Status {
     let cart = response::cart(now);
-    Refusal::new(reason, message).with("etag", &cart.etag).detail(&cart).into()
+    let refusal = Refusal::new(reason, message).with("etag", &cart.etag);
+    let refusal = match now.hold.checkout() {
+        Some(checkout) => refusal.with("checkout_id", checkout),
+        None => refusal,
+    };
+    refusal.detail(&cart).into()
 }

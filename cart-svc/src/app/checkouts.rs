@@ -144,7 +144,9 @@ impl Checkouts {
     ) -> Result<Option<Checkout>, Error> {
         let name = CheckoutName::Request(command.request.clone());
         match self.store.checkout(owner, &name).await? {
-            Some(known) if known.fingerprint != command.fingerprint => Err(Error::RequestIdReused),
+            Some(known) if known.fingerprint != command.fingerprint => {
+                Err(Error::RequestIdReused { checkout: known.id })
+            }
             known => Ok(known),
         }
     }

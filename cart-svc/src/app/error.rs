@@ -1,6 +1,6 @@
 //! Why a use case did not do what was asked.
 
-use oxcart_types::CartId;
+use oxcart_types::{CartId, CheckoutId};
 
 use crate::{
     domain::{Cart, Contradiction, Refused},
@@ -39,7 +39,10 @@ pub enum Error {
     },
     /// The request id was used before, for something else.
     #[error("the request_id was used before with another cart, total or payment token")]
-    RequestIdReused,
+    RequestIdReused {
+        /// The checkout that it started then.
+        checkout: CheckoutId,
+    },
     /// There is no such checkout, or it is another user's.
     #[error("the checkout does not exist")]
     CheckoutNotFound,

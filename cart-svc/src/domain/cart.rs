@@ -73,6 +73,8 @@ pub enum Refused {
         cart: CartId,
         /// Pending or paid.
         state: CartState,
+        /// The checkout that holds it.
+        checkout: CheckoutId,
     },
     /// It has changed since the caller read it.
     #[error("cart {} has changed since it was read", now.id)]
@@ -188,8 +190,8 @@ impl Cart {
     /// # Errors
     /// [`Refused::Closed`], [`Refused::Stale`].
     pub fn check_open(&self, expected_version: Option<Version>) -> Result<(), Refused> {
-        if self.hold != Hold::Free {
-            return Err(Refused::Closed { cart: self.id, state: self.hold.state() });
+        if let Some(checkout) = self.hold.checkout() {
+            return Err(Refused::Closed { cart: self.id, state: self.hold.state(), checkout });
         }
         if expected_version.is_some_and(|expected| expected != self.version) {
             return Err(Refused::Stale { now: Box::new(self.clone()) });
@@ -280,7 +282,7 @@ mod tests {
         let checkout = Uuid::from_u128(2).into();
         for hold in [Hold::Pending(checkout), Hold::Paid(checkout)] {
             let cart = cart(&[("A", 1)]).changed_hold(hold, None, NOW);
-            let refused = Refused::Closed { cart: cart.id, state: hold.state() };
+            let refused = Refused::Closed { cart: cart.id, state: hold.state(), checkout };
             assert_eq!(cart.check_open(None), Err(refused.clone()));
             let same = cart.lines.clone();
             assert_eq!(cart.update(None, same, &CartDetailsPatch::KEEP, NOW), Err(refused.clone()));

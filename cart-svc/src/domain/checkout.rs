@@ -159,7 +159,9 @@ impl Checkout {
     fn check_mark(cart: &Cart, command: &MarkCommand) -> Result<(), Refused> {
         let id = cart.id;
         match cart.hold {
-            Hold::Paid(_) => Err(Refused::Closed { cart: id, state: CartState::Paid }),
+            Hold::Paid(checkout) => {
+                Err(Refused::Closed { cart: id, state: CartState::Paid, checkout })
+            }
             Hold::Pending(_) => Err(Refused::Held { now: Box::new(cart.clone()) }),
             Hold::Free if cart.version != command.expected_version => {
                 Err(Refused::Stale { now: Box::new(cart.clone()) })

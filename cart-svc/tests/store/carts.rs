@@ -11,7 +11,7 @@ use oxcart_types::{CartDetails, CartFilter, CartId, Sku};
 use time::macros::datetime;
 use uuid::Uuid;
 
-use crate::shop::{Shop, at_once, lines, user};
+use crate::shop::{Shop, at_once, lines, mark_command, user};
 
 fn sku(text: &str) -> Sku {
     text.parse().unwrap()

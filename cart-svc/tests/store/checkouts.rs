@@ -63,7 +63,8 @@ async fn refuses_every_change(shop: &Shop, cart: &cart_svc::domain::Cart) {
         shop.carts.delete(alice, id, None).await,
         shop.carts.delete(alice, id, Some(cart.version)).await,
     ] {
-        let closed = Refused::Closed { cart: id, state: cart.hold.state() };
+        let (state, checkout) = (cart.hold.state(), cart.hold.checkout().unwrap());
+        let closed = Refused::Closed { cart: id, state, checkout };
         assert!(matches!(refused, Err(Error::Refused(refused)) if refused == closed));
     }
     assert_eq!(shop.read(cart).await, *cart);
@@ -87,7 +88,7 @@ pub async fn a_repeated_request_finds_its_checkout_whatever_became_of_it(shop: S
     let fingerprint = Fingerprint::try_from([8; 32].as_slice()).unwrap();
     let other = MarkCommand { fingerprint, ..order.clone() };
     let reused = shop.checkouts.mark(&shop.alice, &other).await.unwrap_err();
-    assert!(matches!(reused, Error::RequestIdReused));
+    assert!(matches!(reused, Error::RequestIdReused { checkout } if checkout == first.id));
     shop.carts.delete(&shop.alice, cart.id, None).await.unwrap();
     assert_eq!(start().await.unwrap(), failed);
 }

@@ -39,6 +39,7 @@ suite! {
         the_limit_of_carts_holds_however_many_are_created_at_once
         purchased_carts_do_not_count_towards_the_limit
         pages_show_every_cart_once_and_the_youngest_first
+        purchases_are_listed_by_when_they_were_made
         carts_of_one_moment_are_ordered_by_id
         a_deleted_cart_is_gone_and_a_new_one_of_that_id_is_another
     }

@@ -6,7 +6,7 @@ use oxcart_proto::{
     common::{CheckoutFailure, CheckoutState, DeclineReason, ErrorReason, Money},
     controller::{
         Cart, Checkout, CheckoutRequest, GetCheckoutRequest, WatchCheckoutRequest,
-        get_checkout_request::Name,
+        get_checkout_request::Name, watch_checkout_request,
     },
 };
 use tokio::time::{self, Instant};
@@ -296,7 +296,9 @@ impl Shopper {
     /// Reads the changes of a checkout until it is decided, or the store ends the watch.
     async fn watch(&self, checkout_id: &str) -> Result<Option<Outcome>, Error> {
         let method = "WatchCheckout";
-        let message = WatchCheckoutRequest { checkout_id: checkout_id.to_owned() };
+        let message = WatchCheckoutRequest {
+            name: Some(watch_checkout_request::Name::CheckoutId(checkout_id.to_owned())),
+        };
         let limits = Limits { deadline: WATCH_DEADLINE, ..self.caller.limits };
         let caller = Caller { limits, ..self.caller.clone() };
         let mut tries = caller.tries();

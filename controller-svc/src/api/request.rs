@@ -191,10 +191,13 @@ pub(super) fn get_checkout(request: pb::GetCheckoutRequest) -> Result<CheckoutNa
     bad.finish(name)
 }
 
-pub(super) fn watch_checkout(request: &pb::WatchCheckoutRequest) -> Result<CheckoutName, Status> {
-    let mut bad = BadFields::default();
-    let id: Option<CheckoutId> = bad.take("checkout_id", request.checkout_id.parse());
-    bad.finish(id.map(CheckoutName::Id))
+pub(super) fn watch_checkout(request: pb::WatchCheckoutRequest) -> Result<CheckoutName, Status> {
+    use pb::{get_checkout_request as get, watch_checkout_request::Name};
+    let name = request.name.map(|name| match name {
+        Name::CheckoutId(id) => get::Name::CheckoutId(id),
+        Name::RequestId(id) => get::Name::RequestId(id),
+    });
+    get_checkout(pb::GetCheckoutRequest { name })
 }
 
 pub(super) fn list_purchases(request: pb::ListPurchasesRequest) -> Result<PageRequest, Status> {

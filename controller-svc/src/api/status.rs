@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kit_rpc::error;
 use oxcart_proto::{Reason, Refusal, common};
-use oxcart_types::MAX_AMOUNT;
+use oxcart_types::{CheckoutId, MAX_AMOUNT};
 use tonic::Status;
 
 use super::response;
@@ -32,22 +32,34 @@ impl From<Error> for Status {
             Error::PriceChanged { total } => Refusal::new(Reason::PriceChanged, message)
                 .detail(&common::Money::from(total))
                 .into(),
-            Error::CartClosed { state } => {
-                Refusal::new(Reason::CartClosed, message).with("state", state).into()
+            Error::CartClosed { state, checkout } => {
+                let refusal = Refusal::new(Reason::CartClosed, message).with("state", state);
+                with_checkout(refusal, checkout).into()
             }
             Error::Conflict { conflict, cart } => {
+                let holder = cart.cart.checkout;
                 let cart = response::cart(*cart);
                 let refusal = Refusal::new(conflict.reason(), message);
-                refusal.with("etag", &cart.etag).detail(&cart).into()
+                let refusal = refusal.with("etag", &cart.etag);
+                with_checkout(refusal, holder).detail(&cart).into()
             }
-            Error::RequestIdReused => Refusal::new(Reason::RequestIdReused, message)
+            Error::RequestIdReused { checkout } => Refusal::new(Reason::RequestIdReused, message)
                 .field("request_id", "was used before with another cart, total or payment token")
+                .with("checkout_id", checkout)
                 .into(),
             Error::Overloaded { .. } => {
                 Refusal::new(Reason::Overloaded, message).retry_after(TRY_AGAIN).into()
             }
             Error::Call(error) => call(&error),
         }
+    }
+}
+
+/// A client that is back from a crash learns from it whether it has paid.
+fn with_checkout(refusal: Refusal, holder: Option<CheckoutId>) -> Refusal {
+    match holder {
+        Some(checkout) => refusal.with("checkout_id", checkout),
+        None => refusal,
     }
 }
 
@@ -125,11 +137,12 @@ fn passed_on(refused: &Refused) -> Option<Status> {
 }
 
 /// The metadata that the contract promises.
-const METADATA: [&str; 10] = [
+const METADATA: [&str; 11] = [
     "issuer",
     "sign_in",
     "scope",
     "state",
+    "checkout_id",
     "limit",
     "sku",
     "skus",

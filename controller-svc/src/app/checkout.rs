@@ -94,7 +94,7 @@ impl Checkouts {
             (None, Some(_)) => self.start(shopper, &purchase).await?,
         };
         if read.checkout.fingerprint != purchase.fingerprint() {
-            return Err(Error::RequestIdReused);
+            return Err(Error::RequestIdReused { checkout: read.checkout.id });
         }
         match permit {
             Some(permit) if !read.checkout.is_decided() => {
@@ -178,7 +178,9 @@ impl Checkouts {
 
     async fn accept(&self, cart: Cart, purchase: &Purchase) -> Result<Cart, Error> {
         let conflict = match cart.state {
-            CartState::Paid => return Err(Error::CartClosed { state: cart.state }),
+            CartState::Paid => {
+                return Err(Error::CartClosed { state: cart.state, checkout: cart.checkout });
+            }
             CartState::Pending => Conflict::CheckoutInProgress,
             CartState::Open
                 if purchase.expected_version.is_some_and(|seen| seen != cart.version) =>

@@ -1,7 +1,7 @@
 //! Why a use case failed: a variant for each thing that a client can act on.
 
 use oxcart_proto::Reason;
-use oxcart_types::{CartState, Money, Sku};
+use oxcart_types::{CartState, CheckoutId, Money, Sku};
 
 use crate::{
     clients::CallError,
@@ -31,6 +31,8 @@ pub enum Error {
     CartClosed {
         /// Why.
         state: CartState,
+        /// The checkout that holds it.
+        checkout: Option<CheckoutId>,
     },
     /// The cart is not as the client believes.
     #[error("{}", .conflict.sentence())]
@@ -42,7 +44,10 @@ pub enum Error {
     },
     /// The request id names another purchase.
     #[error("the request_id was used before with another cart, total or payment token")]
-    RequestIdReused,
+    RequestIdReused {
+        /// The checkout that it started then.
+        checkout: CheckoutId,
+    },
     /// As much as allowed is going on already.
     #[error("the controller has as many {what} as it can handle")]
     Overloaded {

@@ -14,6 +14,7 @@ use oxcart_proto::{
         ListCartsRequest, ListItemsRequest, ListPurchasesRequest, SearchItemsRequest,
         SetItemRequest, TokenizeCardRequest, UpdateCartRequest, WatchCheckoutRequest,
         controller_service_client::ControllerServiceClient, get_checkout_request::Name,
+        watch_checkout_request,
     },
     error::{bad_fields, detail, info, retry_delay},
 };
@@ -107,6 +108,10 @@ fn fields(status: &Status) -> Vec<String> {
 #[expect(clippy::unnecessary_wraps, reason = "as it stands in messages")]
 fn pounds(minor_units: i64) -> Option<common::Money> {
     Some(common::Money { currency_code: "GBP".into(), minor_units })
+}
+
+fn watch_request(checkout_id: String) -> WatchCheckoutRequest {
+    WatchCheckoutRequest { name: Some(watch_checkout_request::Name::CheckoutId(checkout_id)) }
 }
 
 fn wire_line(sku: &str, quantity: i32) -> common::Line {
@@ -373,7 +378,7 @@ async fn a_watch_ends_with_its_checkout() {
     let mut store = Store::start_with(&["--checkout-answer-ms=0"]).await;
     let pending = store.client.checkout(store.checkout("r1", "tok_slow")).await;
     let checkout_id = pending.unwrap().into_inner().checkout.unwrap().checkout_id;
-    let watch = store.alice(WatchCheckoutRequest { checkout_id });
+    let watch = store.alice(watch_request(checkout_id));
     let mut changes = store.client.watch_checkout(watch).await.unwrap().into_inner();
     let first = changes.message().await.unwrap().unwrap().checkout.unwrap();
     assert_eq!(first.state(), CheckoutState::Pending);
@@ -402,7 +407,7 @@ async fn a_watch_is_told_to_come_back_when_the_controller_shuts_down() {
     let mut store = Store::start_with(&flags).await;
     let pending = store.client.checkout(store.checkout("r1", "tok_slow")).await;
     let checkout_id = pending.unwrap().into_inner().checkout.unwrap().checkout_id;
-    let watch = store.alice(WatchCheckoutRequest { checkout_id });
+    let watch = store.alice(watch_request(checkout_id));
     let mut changes = store.client.watch_checkout(watch).await.unwrap().into_inner();
     changes.message().await.unwrap().unwrap();
     store.shutdown.cancel();
@@ -430,7 +435,7 @@ async fn no_more_watches_than_allowed() {
     let mut store = Store::start_with(&["--max-watches=0"]).await;
     let paid = store.client.checkout(store.checkout("r1", "tok_visa")).await;
     let checkout_id = paid.unwrap().into_inner().checkout.unwrap().checkout_id;
-    let watch = store.alice(WatchCheckoutRequest { checkout_id });
+    let watch = store.alice(watch_request(checkout_id));
     let refused = store.client.watch_checkout(watch).await.map(|_| Response::new(()));
     assert_eq!(reason(refused), Reason::Overloaded);
 }

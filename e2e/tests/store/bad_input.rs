@@ -8,7 +8,7 @@ use oxcart_proto::{
         Card, Cart, CheckoutRequest, CreateCartRequest, DeleteCartRequest, GetCartRequest,
         GetCheckoutRequest, GetItemsRequest, GetStorefrontRequest, ListCartsRequest,
         ListItemsRequest, ListPurchasesRequest, SearchItemsRequest, SetItemRequest,
-        TokenizeCardRequest, UpdateCartRequest, WatchCheckoutRequest, get_checkout_request::Name,
+        TokenizeCardRequest, UpdateCartRequest, get_checkout_request::Name,
     },
     error,
 };
@@ -19,7 +19,7 @@ use crate::{
     raw,
     world::{
         Kind, Shopper, World, cart, check_out, checkout_of, contents, gbp, line, purchase, reason,
-        reread,
+        reread, watch_request,
     },
 };
 
@@ -83,7 +83,7 @@ async fn ids_that_are_none_are_refused_by_name_on_every_rpc() {
         let name = Some(Name::CheckoutId(cart_id()));
         let get = controller.get_checkout(GetCheckoutRequest { name }).await;
         assert_eq!(bad_fields(&shown, get), ["checkout_id"]);
-        let watch = WatchCheckoutRequest { checkout_id: cart_id() };
+        let watch = watch_request(cart_id());
         assert_eq!(bad_fields(&shown, controller.watch_checkout(watch).await), ["checkout_id"]);
         if !id.is_empty() {
             let create =

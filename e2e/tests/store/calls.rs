@@ -7,7 +7,7 @@ use oxcart_proto::{
         Card, CheckoutRequest, CreateCartRequest, DeleteCartRequest, GetCartRequest,
         GetCheckoutRequest, GetItemsRequest, GetStorefrontRequest, ImportItemsRequest,
         ListCartsRequest, ListItemsRequest, ListPurchasesRequest, SearchItemsRequest,
-        SetItemRequest, TokenizeCardRequest, UpdateCartRequest, WatchCheckoutRequest,
+        SetItemRequest, TokenizeCardRequest, UpdateCartRequest,
         controller_service_client::ControllerServiceClient, get_checkout_request::Name,
     },
 };
@@ -19,7 +19,7 @@ use tonic::{
     transport::Channel,
 };
 
-use crate::world::line;
+use crate::world::{line, watch_request};
 
 /// What a call came to.
 pub type Outcome = (&'static str, Result<(), Status>);
@@ -82,7 +82,7 @@ impl Calls {
     pub async fn about_checkout(&mut self, checkout_id: &str) -> Vec<Outcome> {
         let id = || checkout_id.to_owned();
         let get = self.request(GetCheckoutRequest { name: Some(Name::CheckoutId(id())) });
-        let watch = self.request(WatchCheckoutRequest { checkout_id: id() });
+        let watch = self.request(watch_request(id()));
         let got = self.client.get_checkout(get).await.map(drop);
         let watched = match self.client.watch_checkout(watch).await {
             Ok(stream) => stream.into_inner().message().await.map(drop),

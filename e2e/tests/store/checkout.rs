@@ -3,13 +3,16 @@
 use oxcart_proto::{
     Reason,
     common::{self, CartState, CheckoutFailure, CheckoutState, DeclineReason},
-    controller::{Cart, Checkout, CheckoutRequest, UpdateCartRequest, WatchCheckoutRequest},
+    controller::{
+        Cart, Checkout, CheckoutRequest, UpdateCartRequest, WatchCheckoutRequest,
+        watch_checkout_request,
+    },
     error,
 };
 
 use crate::world::{
     Kind, World, cart, check_out, checkout_of, gbp, line, minor_units, purchase, reason, reread,
-    until_cart_is,
+    until_cart_is, watch_request,
 };
 
 #[tokio::test]
@@ -82,7 +85,9 @@ async fn a_request_id_with_other_content_is_refused() {
         CheckoutRequest { payment_token: "tok_declined".to_owned(), ..request.clone() },
     ] {
         let status = check_out(&mut alice, changed).await.unwrap_err();
-        assert_eq!(reason(&status), Reason::RequestIdReused);
+        let info = error::info(&status).unwrap();
+        assert_eq!(info.reason, Reason::RequestIdReused);
+        assert_eq!(info.metadata["checkout_id"], paid.checkout_id);
     }
     // Another user's request of the same name is another request.
     let mut bob = world.shopper("bob").await;
@@ -129,11 +134,13 @@ async fn a_cart_that_cannot_be_purchased_is_refused_with_the_reason() {
     assert_eq!(reason(&status), Reason::NothingToPay);
 
     let bought = cart(&mut alice, &[("1002", 1)]).await;
-    check_out(&mut alice, purchase("once", &bought, "tok_visa")).await.unwrap();
+    let once = check_out(&mut alice, purchase("once", &bought, "tok_visa")).await.unwrap();
     for etag in [String::new(), reread(alice.controller(), &bought.cart_id).await.etag] {
         let request = CheckoutRequest { etag, ..purchase("twice", &bought, "tok_visa") };
         let status = check_out(&mut alice, request).await.unwrap_err();
-        assert_eq!(reason(&status), Reason::CartClosed);
+        let info = error::info(&status).unwrap();
+        assert_eq!((info.reason, info.metadata["state"].as_str()), (Reason::CartClosed, "PAID"));
+        assert_eq!(info.metadata["checkout_id"], once.checkout_id);
     }
 
     let moved = cart(&mut alice, &[("1001", 1)]).await;
@@ -166,7 +173,7 @@ async fn a_pending_cart_is_frozen_until_its_payment_is_decided() {
     };
     let pending = until_cart_is(&mut alice, &cart.cart_id, CartState::Pending).await;
 
-    let watch = WatchCheckoutRequest { checkout_id: pending.checkout_id.clone() };
+    let watch = watch_request(pending.checkout_id.clone());
     let mut watched = alice.controller().watch_checkout(watch).await.unwrap().into_inner();
     let first = watched.message().await.unwrap().unwrap().checkout.unwrap();
     assert_eq!(first.state(), CheckoutState::Pending);
@@ -174,6 +181,7 @@ async fn a_pending_cart_is_frozen_until_its_payment_is_decided() {
 
     let status = check_out(&mut alice, purchase("rival", &pending, "tok_visa")).await.unwrap_err();
     assert_eq!(reason(&status), Reason::CheckoutInProgress);
+    assert_eq!(error::info(&status).unwrap().metadata["checkout_id"], pending.checkout_id);
     assert_eq!(error::detail::<Cart>(&status).unwrap().state(), CartState::Pending);
     let update = UpdateCartRequest {
         cart_id: cart.cart_id.clone(),
@@ -182,7 +190,15 @@ async fn a_pending_cart_is_frozen_until_its_payment_is_decided() {
         ..Default::default()
     };
     let status = alice.controller().update_cart(update).await.unwrap_err();
-    assert_eq!(reason(&status), Reason::CartClosed);
+    let info = error::info(&status).unwrap();
+    assert_eq!((info.reason, info.metadata["state"].as_str()), (Reason::CartClosed, "PENDING"));
+    assert_eq!(info.metadata["checkout_id"], pending.checkout_id);
+
+    // A client that lost the answer to its first call knows no other name of its checkout.
+    let name = Some(watch_checkout_request::Name::RequestId("slow".to_owned()));
+    let by_request = alice.controller().watch_checkout(WatchCheckoutRequest { name }).await;
+    let seen = by_request.unwrap().into_inner().message().await.unwrap().unwrap();
+    assert_eq!(seen.checkout.unwrap().checkout_id, pending.checkout_id);
 
     let paid: Checkout = slow.await.unwrap().unwrap();
     assert!(matches!(paid.state(), CheckoutState::Paid | CheckoutState::Pending), "{paid:?}");

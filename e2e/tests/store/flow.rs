@@ -9,14 +9,14 @@ use oxcart_proto::{
     controller::{
         Card, Cart, Checkout, GetItemsRequest, GetStorefrontRequest, ListItemsRequest,
         SearchItemsRequest, SetItemRequest, TokenizeCardRequest, UpdateCartRequest,
-        WatchCheckoutRequest, controller_service_client::ControllerServiceClient,
+        controller_service_client::ControllerServiceClient,
     },
     error,
 };
 
 use crate::world::{
     Kind, Shopper, World, cart, check_out, contents, gbp, line, minor_units, purchase, reason,
-    reread,
+    reread, watch_request,
 };
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn buy(world: &World, alice: &mut Shopper, full: &Cart) -> Checkout {
     assert_eq!(world.payment(&paid.checkout_id).await.unwrap().payment_id, paid.payment_id);
 
     // Watching a decided checkout tells what was decided, and ends.
-    let watch = WatchCheckoutRequest { checkout_id: paid.checkout_id.clone() };
+    let watch = watch_request(paid.checkout_id.clone());
     let mut watched = alice.controller().watch_checkout(watch).await.unwrap().into_inner();
     assert_eq!(watched.message().await.unwrap().unwrap().checkout.unwrap(), paid);
     assert_eq!(watched.message().await.unwrap(), None);

@@ -8,7 +8,10 @@ use oxcart_client::{Admin, Bearer, Client, ClientCredentials, Controller};
 use oxcart_proto::{
     Reason,
     common::{CartState, Line, Money},
-    controller::{Cart, Checkout, CheckoutRequest, GetCartRequest},
+    controller::{
+        Cart, Checkout, CheckoutRequest, GetCartRequest, WatchCheckoutRequest,
+        watch_checkout_request,
+    },
     error,
     payment::{
         GetPaymentRequest, ListPaymentsRequest, Payment, PaymentState,
@@ -206,6 +209,11 @@ pub async fn cart(shopper: &mut Shopper, lines: &[(&str, i32)]) -> Cart {
 pub async fn reread(controller: &mut Controller, cart_id: &str) -> Cart {
     let request = GetCartRequest { cart_id: cart_id.to_owned() };
     controller.get_cart(request).await.unwrap().into_inner().cart.unwrap()
+}
+
+/// Watches the checkout of this id.
+pub fn watch_request(checkout_id: String) -> WatchCheckoutRequest {
+    WatchCheckoutRequest { name: Some(watch_checkout_request::Name::CheckoutId(checkout_id)) }
 }
 
 /// A request to purchase `cart` as it stands.

@@ -18,6 +18,7 @@ use oxcart_proto::{
         self as pb, Cart, Checkout,
         controller_service_server::{ControllerService, ControllerServiceServer},
         get_checkout_request::Name,
+        watch_checkout_request,
     },
     idp::{
         self,
@@ -500,7 +501,10 @@ impl ControllerService for Service {
         self.answer("WatchCheckout", request, |state, asked| {
             let mut changes = Vec::new();
             for _ in 0..2 {
-                let checkout = Some(state.look(&asked.checkout_id)?);
+                let Some(watch_checkout_request::Name::CheckoutId(id)) = &asked.name else {
+                    panic!()
+                };
+                let checkout = Some(state.look(id)?);
                 changes.push(Ok(pb::WatchCheckoutResponse { checkout }));
             }
             let changes: Self::WatchCheckoutStream = Box::pin(tokio_stream::iter(changes));
