@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	controllerv1 "example.com/shop/oxcart/controller/v1"
 	typev1 "example.com/shop/oxcart/type/v1"
@@ -32,7 +33,7 @@ func (refusing) Invoke(_ context.Context, method string, _, _ any, _ ...grpc.Cal
 func main() {
 	client := controllerv1.NewControllerServiceClient(refusing{})
 	_, err := client.SetItem(context.Background(), &controllerv1.SetItemRequest{
-		Line: &typev1.Line{Sku: "KITE-OCTO", Quantity: 2},
+		Line: &typev1.Line{Sku: "KITE-OCTO", Quantity: proto.Int32(2)},
 	})
 	for _, detail := range status.Convert(err).Details() {
 		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.Reason == "CART_NOT_FOUND" {

@@ -154,8 +154,11 @@ impl ControllerService for Api {
         let request::UpdateCart { cart, lines, details } =
             request::update_cart(&request.into_inner())?;
         let (id, expected_version) = (cart.id, cart.expected_version);
-        let updated =
-            self.app.carts.update(&shopper, id, &lines, &details, expected_version).await?;
+        let updated = self
+            .app
+            .carts
+            .update(&shopper, id, lines.as_deref(), &details, expected_version)
+            .await?;
         Ok(Response::new(pb::UpdateCartResponse { cart: Some(response::cart(updated)) }))
     }
 

@@ -222,12 +222,12 @@ pub trait CartClient: Send + Sync {
         page: &PageRequest,
     ) -> Result<Paged<Cart>, CallError>;
 
-    /// Replaces the lines of a cart and changes its details as `patch` says.
+    /// Replaces the lines of a cart if there are others, and changes its details as `patch` says.
     async fn update(
         &self,
         shopper: &Shopper,
         cart: CartId,
-        lines: &[Line],
+        lines: Option<&[Line]>,
         patch: &CartDetailsPatch,
         expected_version: Option<Version>,
     ) -> Result<Cart, CallError>;

@@ -127,6 +127,7 @@ class Store:
     ) -> Checkout:
         """Purchases a cart once for each `request_id`, however often it is repeated.
 
+        Without an `expected_total` the cart is bought AT WHATEVER IT COSTS by now.
         Keep the `request_id` before you call: whoever has it can ask again after a crash. What is
         not decided within `deadline_s` (or 8 s) is answered with PENDING.
         """
@@ -136,6 +137,7 @@ class Store:
             etag=etag,
             expected_total=expected_total,
             payment_token=payment_token,
+            accept_any_total=expected_total is None,
         )
         # Repeated with an etag too: the store looks for the request_id first.
         return self._call(self._controller.Checkout, request, try_s=deadline_s).checkout
@@ -155,7 +157,7 @@ class Store:
             time.sleep(FIRST_BACKOFF_S)
 
     def purchases(self, *, page_size: int = 0) -> Iterator[Cart]:
-        """Yields the purchased carts, the last created first, as `items` does."""
+        """Yields the purchased carts, the last purchase first, as `items` does."""
         request = controller.ListPurchasesRequest(page_size=page_size)
         for page in self._pages(self._controller.ListPurchases, request):
             yield from page.carts

@@ -15,4 +15,5 @@ mod word;
 
 pub use checkout::{FailureFields, StateFields};
 pub use details::{DetailsFields, DetailsPatchFields};
+pub use line::ContentsFields;
 pub use time::{duration, timestamp};

@@ -43,7 +43,7 @@ pub(super) struct ListCarts {
 pub(super) struct UpdateCart {
     pub(super) cart: CartId,
     pub(super) expected_version: Option<Version>,
-    pub(super) lines: Lines,
+    pub(super) lines: Option<Lines>,
     pub(super) details: CartDetailsPatch,
 }
 
@@ -110,7 +110,10 @@ pub(super) fn update_cart(
     let mut bad = BadFields::default();
     let cart = bad.take("cart_id", request.cart_id.parse());
     let expected_version = bad.optional_etag("etag", &request.etag);
-    let lines = read_lines(&request.lines, limits, &mut bad);
+    let lines = match bad.replaced_lines(request) {
+        Some(lines) => read_lines(lines, limits, &mut bad).map(Some),
+        None => Some(None),
+    };
     let details = bad.cart_details_patch(request);
     let update = || {
         let (cart, expected_version) = (cart?, expected_version?);
@@ -124,15 +127,10 @@ pub(super) fn set_item(request: &pb::SetItemRequest, limits: &Limits) -> Result<
     let cart = bad.take("cart_id", request.cart_id.parse());
     let expected_version = bad.optional_etag("etag", &request.etag);
     let line = bad.required("line", request.line.as_ref());
-    let sku = line.and_then(|line| bad.take("line.sku", line.sku.parse()));
-    let quantity = line.and_then(|line| {
-        let pieces = Some(line.quantity).filter(|pieces| *pieces != 0);
-        let quantity = pieces.map(|pieces| limits.quantity(pieces)).transpose();
-        bad.take("line.quantity", quantity.map_err(|error| format!("{error}, or 0 to remove it")))
-    });
+    let line = line.and_then(|line| bad.line_change("line", line, |n| limits.quantity(n)));
     let set = || {
-        let (cart, expected_version) = (cart?, expected_version?);
-        Some(SetItem { cart, expected_version, sku: sku?, quantity: quantity? })
+        let (cart, expected_version, (sku, quantity)) = (cart?, expected_version?, line?);
+        Some(SetItem { cart, expected_version, sku, quantity })
     };
     bad.finish(set())
 }
@@ -217,8 +215,10 @@ pub(super) fn get_checkout(request: pb::GetCheckoutRequest) -> Result<CheckoutNa
     bad.finish(name)
 }
 
+/// A quantity that is left out is refused as 0 is.
 fn read_lines(raw: &[common::Line], limits: &Limits, bad: &mut BadFields) -> Option<Lines> {
-    let raw: Vec<_> = raw.iter().map(|line| (line.sku.as_str(), line.quantity)).collect();
+    let raw = raw.iter().map(|line| (line.sku.as_str(), line.quantity.unwrap_or_default()));
+    let raw: Vec<_> = raw.collect();
     let faults = match Lines::parse(&raw, limits) {
         Ok(lines) => return Some(lines),
         Err(faults) => faults,

@@ -93,7 +93,7 @@ impl Carts {
         Ok((carts, next))
     }
 
-    /// Replaces the lines of a cart and changes its details as `patch` says. With
+    /// Replaces the lines of a cart if there are others, and changes its details as `patch` says. With
     /// `expected_version`, fails as stale unless the cart is still at it; without, the last write
     /// wins.
     ///
@@ -104,7 +104,7 @@ impl Carts {
         owner: &UserId,
         id: CartId,
         expected_version: Option<Version>,
-        lines: Lines,
+        lines: Option<Lines>,
         patch: &CartDetailsPatch,
     ) -> Result<Cart, Error> {
         self.change(owner, id, |cart, now| cart.update(expected_version, lines.clone(), patch, now))

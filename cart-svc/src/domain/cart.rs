@@ -150,18 +150,19 @@ impl Cart {
         is_first && self.lines == *lines && self.details == *details
     }
 
-    /// Replaces the lines, and changes the details as `patch` says.
+    /// Replaces the lines if there are others, and changes the details as `patch` says.
     ///
     /// # Errors
     /// [`Refused::Closed`], [`Refused::Stale`].
     pub fn update(
         &self,
         expected_version: Option<Version>,
-        lines: Lines,
+        lines: Option<Lines>,
         patch: &CartDetailsPatch,
         now: OffsetDateTime,
     ) -> Result<Self, Refused> {
         self.check_open(expected_version)?;
+        let lines = lines.unwrap_or_else(|| self.lines.clone());
         Ok(self.with_contents(lines, patch.applied_to(&self.details), now))
     }
 
@@ -262,18 +263,22 @@ mod tests {
     #[test]
     fn a_change_makes_another_version_and_a_repeated_one_does_not() {
         let cart = cart(&[("A", 1)]);
-        let changed = cart.update(None, lines(&[("B", 2)]), &CartDetailsPatch::KEEP, NOW).unwrap();
+        let changed =
+            cart.update(None, Some(lines(&[("B", 2)])), &CartDetailsPatch::KEEP, NOW).unwrap();
         assert_eq!(changed.version, cart.version.next());
         let repeated =
-            changed.update(None, lines(&[("B", 2)]), &CartDetailsPatch::KEEP, NOW).unwrap();
+            changed.update(None, Some(lines(&[("B", 2)])), &CartDetailsPatch::KEEP, NOW).unwrap();
         assert_eq!(repeated, changed);
     }
 
     #[test]
     fn a_stale_etag_is_refused_with_the_cart_as_it_is() {
         let old = cart(&[]);
-        let cart = old.update(None, lines(&[("B", 2)]), &CartDetailsPatch::KEEP, NOW).unwrap();
-        let refused = cart.update(Some(old.version), lines(&[]), None, NOW).unwrap_err();
+        let cart =
+            old.update(None, Some(lines(&[("B", 2)])), &CartDetailsPatch::KEEP, NOW).unwrap();
+        let refused = cart
+            .update(Some(old.version), Some(lines(&[])), &CartDetailsPatch::KEEP, NOW)
+            .unwrap_err();
         assert_eq!(refused, Refused::Stale { now: Box::new(cart) });
     }
 
@@ -285,7 +290,10 @@ mod tests {
             let refused = Refused::Closed { cart: cart.id, state: hold.state(), checkout };
             assert_eq!(cart.check_open(None), Err(refused.clone()));
             let same = cart.lines.clone();
-            assert_eq!(cart.update(None, same, &CartDetailsPatch::KEEP, NOW), Err(refused.clone()));
+            assert_eq!(
+                cart.update(None, Some(same), &CartDetailsPatch::KEEP, NOW),
+                Err(refused.clone())
+            );
             let sku = "A".parse().unwrap();
             assert_eq!(cart.set_item(None, &sku, None, &Limits::default(), NOW), Err(refused));
         }
@@ -308,9 +316,10 @@ mod tests {
     #[test]
     fn a_cart_that_was_changed_and_changed_back_is_not_as_created() {
         let created = cart(&[("A", 1)]);
-        let changed = created.update(None, lines(&[]), &CartDetailsPatch::KEEP, NOW).unwrap();
-        let back =
-            changed.update(None, created.lines.clone(), &CartDetailsPatch::KEEP, NOW).unwrap();
+        let changed = created.update(None, Some(lines(&[])), &CartDetailsPatch::KEEP, NOW).unwrap();
+        let back = changed
+            .update(None, Some(created.lines.clone()), &CartDetailsPatch::KEEP, NOW)
+            .unwrap();
         assert!(created.is_as_created_with(&created.lines, &created.details));
         assert!(!back.is_as_created_with(&created.lines, &created.details));
     }
@@ -320,11 +329,11 @@ mod tests {
         let note = |text: &str| CartDetails { note: text.parse().unwrap() };
         let patch = |text: &str| CartDetailsPatch { note: Some(text.parse().unwrap()) };
         let cart = cart(&[("A", 1)]);
-        let noted = cart.update(None, cart.lines.clone(), &patch("For Ann"), NOW).unwrap();
+        let noted = cart.update(None, Some(cart.lines.clone()), &patch("For Ann"), NOW).unwrap();
         assert_eq!((&noted.details, noted.version), (&note("For Ann"), cart.version.next()));
-        let changed = noted.update(None, lines(&[]), &CartDetailsPatch::KEEP, NOW).unwrap();
+        let changed = noted.update(None, Some(lines(&[])), &CartDetailsPatch::KEEP, NOW).unwrap();
         assert_eq!(changed.details, note("For Ann"));
-        let removed = changed.update(None, lines(&[]), &patch(""), NOW).unwrap();
+        let removed = changed.update(None, Some(lines(&[])), &patch(""), NOW).unwrap();
         assert_eq!(removed.details, CartDetails::default());
     }
 }

@@ -64,6 +64,16 @@ async fn a_quantity_that_is_none_is_refused() {
     }
     let zero = shop.update(&cart.cart_id, "", lines(&[("A", 0)])).await.unwrap_err();
     assert_eq!(fields(&zero), ["lines[0].quantity"]);
+    let unset = Line { sku: "A".to_owned(), quantity: None };
+    let update = shop.update(&cart.cart_id, "", vec![unset.clone()]).await.unwrap_err();
+    assert_eq!(fields(&update), ["lines[0].quantity"]);
+    let set = pb::SetItemRequest {
+        cart_id: cart.cart_id.clone(),
+        line: Some(unset),
+        etag: String::new(),
+    };
+    let set = shop.client.clone().set_item(shop.alice().asks(set)).await.unwrap_err();
+    assert_eq!(fields(&set), ["line.quantity"]);
     assert_eq!(shop.read(&cart.cart_id).await, cart);
 }
 
@@ -94,12 +104,12 @@ async fn too_many_lines_are_refused_and_a_thousand_bad_ones_still_get_an_answer(
     let shop = Shop::open().await;
     let cart = shop.cart(&[]).await;
     let many = |count: usize| -> Vec<_> {
-        (0..count).map(|n| Line { sku: format!("S{n}"), quantity: 1 }).collect()
+        (0..count).map(|n| Line { sku: format!("S{n}"), quantity: Some(1) }).collect()
     };
     shop.update(&cart.cart_id, "", many(1_000)).await.unwrap();
     let refused = shop.update(&cart.cart_id, "", many(1_001)).await.unwrap_err();
     assert_eq!(fields(&refused), ["lines"]);
-    let bad = vec![Line { sku: String::new(), quantity: -1 }; 1_000];
+    let bad = vec![Line { sku: String::new(), quantity: Some(-1) }; 1_000];
     let refused = shop.update(&cart.cart_id, "", bad).await.unwrap_err();
     assert!(fields(&refused).len() >= 20);
     assert_eq!(shop.read(&cart.cart_id).await.lines.len(), 1_000);

@@ -162,14 +162,16 @@ impl Shop {
         lines: Vec<Line>,
     ) -> Result<pb::Cart, Status> {
         let (cart_id, etag) = (cart_id.to_owned(), etag.to_owned());
-        let request =
-            self.alice().asks(pb::UpdateCartRequest { cart_id, lines, etag, ..Default::default() });
+        let remove_all_lines = lines.is_empty();
+        let update =
+            pb::UpdateCartRequest { cart_id, lines, etag, remove_all_lines, ..Default::default() };
+        let request = self.alice().asks(update);
         Ok(self.client.clone().update_cart(request).await?.into_inner().cart.unwrap())
     }
 
     /// Sets one item of a cart of Alice's.
     pub async fn set(&self, cart_id: &str, sku: &str, quantity: i32) -> Result<pb::Cart, Status> {
-        let line = Some(Line { sku: sku.to_owned(), quantity });
+        let line = Some(Line { sku: sku.to_owned(), quantity: Some(quantity) });
         let request = pb::SetItemRequest { cart_id: cart_id.to_owned(), line, etag: String::new() };
         let done = self.client.clone().set_item(self.alice().asks(request)).await?;
         Ok(done.into_inner().cart.unwrap())
@@ -214,13 +216,14 @@ impl Shop {
     pub async fn call_carts(&self, who: &As, cart: &pb::Cart) -> Vec<(&'static str, Status)> {
         let (mut client, mut checkouts) = (self.client.clone(), self.checkouts.clone());
         let (id, etag) = (cart.cart_id.clone(), String::new());
-        let line = Some(Line { sku: "A".to_owned(), quantity: 1 });
+        let line = Some(Line { sku: "A".to_owned(), quantity: Some(1) });
         let get = pb::GetCartRequest { cart_id: id.clone() };
         let lines = Vec::new();
         let update = pb::UpdateCartRequest {
             cart_id: id.clone(),
             lines,
             etag: etag.clone(),
+            remove_all_lines: true,
             ..Default::default()
         };
         let set = pb::SetItemRequest { cart_id: id.clone(), line, etag: etag.clone() };
@@ -288,7 +291,9 @@ fn refused((name, answer): (&'static str, Result<(), Status>)) -> (&'static str,
 }
 
 pub fn lines(raw: &[(&str, i32)]) -> Vec<Line> {
-    raw.iter().map(|(sku, quantity)| Line { sku: (*sku).to_owned(), quantity: *quantity }).collect()
+    raw.iter()
+        .map(|(sku, quantity)| Line { sku: (*sku).to_owned(), quantity: Some(*quantity) })
+        .collect()
 }
 
 pub fn pence(minor_units: i64) -> Money {
@@ -301,9 +306,9 @@ pub fn mark_request(cart: &pb::Cart, request_id: &str, price: i64) -> pb::MarkPu
         sku: line.sku.clone(),
         name: format!("item {}", line.sku),
         description: "not kept".to_owned(),
-        quantity: line.quantity,
+        quantity: line.quantity.unwrap(),
         unit_price: Some(pence(price)),
-        line_total: Some(pence(price * i64::from(line.quantity))),
+        line_total: Some(pence(price * i64::from(line.quantity.unwrap()))),
         unavailable: false,
     };
     pb::MarkPurchasedRequest {
@@ -312,7 +317,9 @@ pub fn mark_request(cart: &pb::Cart, request_id: &str, price: i64) -> pb::MarkPu
         cart_id: cart.cart_id.clone(),
         etag: cart.etag.clone(),
         lines: cart.lines.iter().map(priced).collect(),
-        total: Some(pence(cart.lines.iter().map(|line| price * i64::from(line.quantity)).sum())),
+        total: Some(pence(
+            cart.lines.iter().map(|line| price * i64::from(line.quantity.unwrap())).sum(),
+        )),
     }
 }
 

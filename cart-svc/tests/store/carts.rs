@@ -7,7 +7,7 @@ use cart_svc::{
     domain::{Hold, Limits, Refused},
 };
 use kit_service::Env;
-use oxcart_types::{CartDetails, CartFilter, CartId, Sku};
+use oxcart_types::{CartDetails, CartDetailsPatch, CartFilter, CartId, Sku};
 use time::macros::datetime;
 use uuid::Uuid;
 
@@ -35,9 +35,15 @@ pub async fn creating_a_cart_again_makes_no_second_one(shop: Shop) {
     let exists = create(&[("A", 2)]).await.unwrap_err();
     assert!(matches!(exists, Error::Exists { now } if *now == cart));
 
-    shop.carts.update(&shop.alice, cart.id, None, lines(&[]), None).await.unwrap();
-    let back =
-        shop.carts.update(&shop.alice, cart.id, None, lines(&[("A", 1)]), None).await.unwrap();
+    shop.carts
+        .update(&shop.alice, cart.id, None, Some(lines(&[])), &CartDetailsPatch::KEEP)
+        .await
+        .unwrap();
+    let back = shop
+        .carts
+        .update(&shop.alice, cart.id, None, Some(lines(&[("A", 1)])), &CartDetailsPatch::KEEP)
+        .await
+        .unwrap();
     let exists = create(&[("A", 1)]).await.unwrap_err();
     assert!(matches!(exists, Error::Exists { now } if *now == back));
 }
@@ -69,7 +75,10 @@ pub async fn a_stale_version_changes_nothing(shop: Shop) {
     let (alice, id) = (&shop.alice, old.id);
     let new = shop.carts.set_item(alice, id, seen, &sku("B"), 1.try_into().ok()).await.unwrap();
     for refused in [
-        shop.carts.update(alice, id, seen, lines(&[]), None).await.unwrap_err(),
+        shop.carts
+            .update(alice, id, seen, Some(lines(&[])), &CartDetailsPatch::KEEP)
+            .await
+            .unwrap_err(),
         shop.carts.set_item(alice, id, seen, &sku("A"), None).await.unwrap_err(),
         shop.carts.delete(alice, id, seen).await.unwrap_err(),
     ] {
@@ -106,7 +115,15 @@ pub async fn sixteen_writers_of_one_version_have_one_winner(shop: Shop) {
         let (carts, alice, cart) = (shop.carts.clone(), shop.alice.clone(), cart.clone());
         async move {
             let raw = [("A", i32::try_from(number).unwrap() + 1)];
-            carts.update(&alice, cart.id, Some(cart.version), lines(&raw), None).await
+            carts
+                .update(
+                    &alice,
+                    cart.id,
+                    Some(cart.version),
+                    Some(lines(&raw)),
+                    &CartDetailsPatch::KEEP,
+                )
+                .await
         }
     })
     .await;

@@ -8,7 +8,8 @@ use cart_svc::{
     store::CheckoutName,
 };
 use oxcart_types::{
-    CartDetails, CartState, CheckoutFailure, CheckoutState, DeclineReason, Fingerprint, Money,
+    CartDetails, CartDetailsPatch, CartState, CheckoutFailure, CheckoutState, DeclineReason,
+    Fingerprint, Money,
 };
 
 use crate::shop::{Shop, at_once, lines, mark_command, user};
@@ -40,7 +41,10 @@ pub async fn a_declined_payment_opens_the_cart_again(shop: Shop) {
         let name = CheckoutName::Id(checkout.id);
         assert_eq!(shop.checkouts.get(&shop.alice, &name).await.unwrap(), failed);
         // It is as good as before: it can be changed, and bought.
-        let changed = shop.carts.update(&shop.alice, cart.id, None, lines(&[("B", 1)]), None).await;
+        let changed = shop
+            .carts
+            .update(&shop.alice, cart.id, None, Some(lines(&[("B", 1)])), &CartDetailsPatch::KEEP)
+            .await;
         let again = mark_command(&changed.unwrap(), &format!("again-{}", checkout.id));
         shop.checkouts.mark(&shop.alice, &again).await.unwrap();
     }
@@ -57,8 +61,20 @@ async fn refuses_every_change(shop: &Shop, cart: &cart_svc::domain::Cart) {
     let (alice, id) = (&shop.alice, cart.id);
     let sku = "A".parse().unwrap();
     for refused in [
-        shop.carts.update(alice, id, None, lines(&[]), None).await.map(drop),
-        shop.carts.update(alice, id, Some(cart.version), cart.lines.clone(), None).await.map(drop),
+        shop.carts
+            .update(alice, id, None, Some(lines(&[])), &CartDetailsPatch::KEEP)
+            .await
+            .map(drop),
+        shop.carts
+            .update(
+                alice,
+                id,
+                Some(cart.version),
+                Some(cart.lines.clone()),
+                &CartDetailsPatch::KEEP,
+            )
+            .await
+            .map(drop),
         shop.carts.set_item(alice, id, None, &sku, None).await.map(drop),
         shop.carts.delete(alice, id, None).await,
         shop.carts.delete(alice, id, Some(cart.version)).await,

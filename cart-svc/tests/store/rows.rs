@@ -7,6 +7,7 @@ use cart_svc::{
     store::StoreError,
 };
 use kit_database::{Failure, Sql};
+use oxcart_types::CartDetailsPatch;
 
 use crate::shop::{Shop, lines, mark_command};
 
@@ -42,10 +43,16 @@ async fn a_row_that_stays_locked_is_not_available_for_now() {
     let mut held = database.sql().unwrap().begin().await.unwrap();
     assert_eq!(held.query(LOCK).fetch_all().await.unwrap().len(), 1);
 
-    let refused =
-        shop.carts.update(&shop.alice, cart.id, None, lines(&[]), None).await.unwrap_err();
+    let refused = shop
+        .carts
+        .update(&shop.alice, cart.id, None, Some(lines(&[])), &CartDetailsPatch::KEEP)
+        .await
+        .unwrap_err();
     let is_passing = matches!(refused, Error::Store(StoreError::Database(Failure::Unavailable(_))));
     assert!(is_passing, "{refused:?}");
     held.rollback().await.unwrap();
-    shop.carts.update(&shop.alice, cart.id, None, lines(&[]), None).await.unwrap();
+    shop.carts
+        .update(&shop.alice, cart.id, None, Some(lines(&[])), &CartDetailsPatch::KEEP)
+        .await
+        .unwrap();
 }

@@ -17,7 +17,7 @@ use crate::{
 
 /// So many pieces of one item.
 pub fn line(sku: impl Into<String>, quantity: i32) -> Line {
-    Line { sku: sku.into(), quantity }
+    Line { sku: sku.into(), quantity: Some(quantity) }
 }
 
 /// What a cart is to hold: each SKU once.
@@ -122,7 +122,7 @@ impl Shopper {
         Ok(answer.await?.cart.ok_or_else(|| CallError::incomplete(method, "cart"))?)
     }
 
-    /// Replaces what a cart holds.
+    /// Replaces what a cart holds; without lines it is emptied, and one with a quantity of 0 is dropped.
     ///
     /// # Errors
     /// See [`Shopper`].
@@ -133,9 +133,15 @@ impl Shopper {
     ) -> Result<Cart, Error> {
         let (cart, Contents { lines, note }) = (cart.into(), contents.into());
         let CartRef { cart_id, etag } = cart.clone();
-        let message = UpdateCartRequest { cart_id, lines: lines.clone(), etag, note: note.clone() };
-        let wanted: BTreeMap<_, _> =
-            lines.iter().map(|line| (line.sku.as_str(), line.quantity)).collect();
+        let message = UpdateCartRequest {
+            cart_id,
+            lines: lines.clone(),
+            etag,
+            note: note.clone(),
+            remove_all_lines: lines.is_empty(),
+        };
+        let wanted = lines.iter().map(|line| (line.sku.as_str(), line.quantity()));
+        let wanted: BTreeMap<_, _> = wanted.filter(|(_, pieces)| *pieces != 0).collect();
         let is_as_wanted = |cart: &Cart| {
             quantities(cart) == wanted && note.as_ref().is_none_or(|note| *note == cart.note)
         };
@@ -155,7 +161,7 @@ impl Shopper {
         let CartRef { cart_id, etag } = cart.clone();
         let message = SetItemRequest { cart_id, line: Some(line.clone()), etag };
         let is_as_wanted = |cart: &Cart| {
-            quantities(cart).get(line.sku.as_str()).copied().unwrap_or_default() == line.quantity
+            quantities(cart).get(line.sku.as_str()).copied().unwrap_or_default() == line.quantity()
         };
         let send = |mut store: Store, request| async move {
             let answer = store.set_item(request).await?;

@@ -39,12 +39,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 pub struct Purchase(CheckoutRequest);
 
 impl Purchase {
-    /// `cart` as it was shown: with these contents and at this total, or not at all. Under a new
-    /// request id.
+    /// `cart` as it was shown: with these contents and at this total, or not at all. A cart without a
+    /// total cannot be bought so: `FIELD_INVALID`. Under a new request id.
     pub fn of(cart: &Cart, payment_token: impl Into<String>) -> Self {
         Self(CheckoutRequest {
             etag: cart.etag.clone(),
             expected_total: cart.total.clone(),
+            accept_any_total: false,
             ..Self::of_whatever(&cart.cart_id, payment_token).0
         })
     }
@@ -57,6 +58,7 @@ impl Purchase {
             etag: String::new(),
             expected_total: None,
             payment_token: payment_token.into(),
+            accept_any_total: true,
         })
     }
 

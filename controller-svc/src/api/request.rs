@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use oxcart_proto::{BadFields, common, controller as pb};
 use oxcart_types::{
-    CartDetails, CartDetailsPatch, CartFilter, CartId, CheckoutId, Line, Money, Quantity,
-    RequestId, Sku, Version,
+    CartDetails, CartDetailsPatch, CartFilter, CartId, Line, Money, Quantity, RequestId, Sku,
+    Version,
 };
 use tonic::Status;
 
@@ -38,7 +38,7 @@ pub(super) struct CreateCart {
 /// What `UpdateCart` asks for.
 pub(super) struct UpdateCart {
     pub(super) cart: CartVersion,
-    pub(super) lines: Vec<Line>,
+    pub(super) lines: Option<Vec<Line>>,
     pub(super) details: CartDetailsPatch,
 }
 
@@ -85,7 +85,7 @@ pub(super) fn create_cart(request: &pb::CreateCartRequest) -> Result<CreateCart,
     let mut bad = BadFields::default();
     let given = Some(&request.cart_id).filter(|id| !id.is_empty());
     let id = bad.take("cart_id", given.map(|id| id.parse()).transpose());
-    let lines = read_lines(&request.lines, &mut bad);
+    let lines = read_lines(&request.lines, Zero::IsRefused, &mut bad);
     let details = bad.cart_details("", request);
     bad.finish(id.zip(details).map(|(id, details)| CreateCart { id, lines, details }))
 }
@@ -110,7 +110,8 @@ pub(super) fn list_carts(
 pub(super) fn update_cart(request: &pb::UpdateCartRequest) -> Result<UpdateCart, Status> {
     let mut bad = BadFields::default();
     let cart = read_version(&request.cart_id, &request.etag, &mut bad);
-    let lines = read_lines(&request.lines, &mut bad);
+    let lines = bad.replaced_lines(request);
+    let lines = lines.map(|lines| read_lines(lines, Zero::Removes, &mut bad));
     let details = bad.cart_details_patch(request);
     bad.finish(cart.zip(details).map(|(cart, details)| UpdateCart { cart, lines, details }))
 }
@@ -119,14 +120,8 @@ pub(super) fn set_item(request: &pb::SetItemRequest) -> Result<SetItem, Status> 
     let mut bad = BadFields::default();
     let cart = read_version(&request.cart_id, &request.etag, &mut bad);
     let line = bad.required("line", request.line.as_ref());
-    let sku = line.and_then(|line| bad.take("line.sku", line.sku.parse()));
-    let quantity = line.and_then(|line| {
-        let pieces = Some(line.quantity).filter(|pieces| *pieces != 0);
-        let quantity = pieces.map(Quantity::try_from).transpose();
-        bad.take("line.quantity", quantity.map_err(|range| format!("{range}, or 0")))
-    });
-    let set = cart.zip(sku).zip(quantity);
-    bad.finish(set.map(|((cart, sku), quantity)| SetItem { cart, sku, quantity }))
+    let line = line.and_then(|line| bad.line_change("line", line, Quantity::try_from));
+    bad.finish(cart.zip(line).map(|(cart, (sku, quantity))| SetItem { cart, sku, quantity }))
 }
 
 pub(super) fn delete_cart(request: &pb::DeleteCartRequest) -> Result<CartVersion, Status> {
@@ -159,11 +154,18 @@ pub(super) fn checkout(request: pb::CheckoutRequest) -> Result<Purchase, Status>
     let mut bad = BadFields::default();
     let id = bad.take("request_id", request.request_id.parse());
     let cart = read_version(&request.cart_id, &request.etag, &mut bad);
-    let expected_total = match &request.expected_total {
-        None => Some(None),
-        Some(total) => {
+    let expected_total = match (&request.expected_total, request.accept_any_total) {
+        (None, true) => Some(None),
+        (Some(total), false) => {
             let total = Money::from_parts(&total.currency_code, total.minor_units);
             bad.take("expected_total", total).map(Some)
+        }
+        (Some(_), true) => {
+            bad.take("accept_any_total", Err("must be false where expected_total is set"))
+        }
+        (None, false) => {
+            let missing = "must be set; to purchase at whatever it costs set accept_any_total";
+            bad.take("expected_total", Err(missing))
         }
     };
     if !has_length(&request.payment_token, 1, MAX_PAYMENT_TOKEN_CHARS) {
@@ -227,7 +229,16 @@ fn read_version(cart_id: &str, etag: &str, bad: &mut BadFields) -> Option<CartVe
     id.zip(expected_version).map(|(id, expected_version)| CartVersion { id, expected_version })
 }
 
-fn read_lines(lines: &[common::Line], bad: &mut BadFields) -> Vec<Line> {
+/// What a line with a quantity of 0 means.
+#[derive(Clone, Copy)]
+enum Zero {
+    /// The item is not to be in the cart.
+    Removes,
+    /// A mistake.
+    IsRefused,
+}
+
+fn read_lines(lines: &[common::Line], zero: Zero, bad: &mut BadFields) -> Vec<Line> {
     if lines.len() > MAX_LINES {
         bad.push("lines", format!("must be at most {MAX_LINES}"));
         return Vec::new();
@@ -239,7 +250,15 @@ fn read_lines(lines: &[common::Line], bad: &mut BadFields) -> Vec<Line> {
         if !named.insert(line.sku.as_str()) && line.sku.parse::<Sku>().is_ok() {
             bad.push(format!("{path}.sku"), "must be named once");
         }
-        read.extend(bad.line(&path, line));
+        match zero {
+            Zero::IsRefused => read.extend(bad.line(&path, line)),
+            Zero::Removes => {
+                let change = bad.line_change(&path, line, Quantity::try_from);
+                let line =
+                    change.and_then(|(sku, quantity)| Some(Line { sku, quantity: quantity? }));
+                read.extend(line);
+            }
+        }
     }
     read
 }

@@ -86,7 +86,7 @@ impl Carts {
         self.answer(created, items).await
     }
 
-    /// Replaces the lines of a cart and changes its details as `patch` says.
+    /// Replaces the lines of a cart if there are others, and changes its details as `patch` says.
     ///
     /// # Errors
     /// As [`Self::create`].
@@ -94,11 +94,11 @@ impl Carts {
         &self,
         shopper: &Shopper,
         id: CartId,
-        lines: &[Line],
+        lines: Option<&[Line]>,
         patch: &CartDetailsPatch,
         expected_version: Option<Version>,
     ) -> Result<PricedCart, Error> {
-        let items = self.check(shopper, Some(id), lines).await?;
+        let items = self.check(shopper, Some(id), lines.unwrap_or_default()).await?;
         let updated = self.carts.update(shopper, id, lines, patch, expected_version).await;
         self.answer(updated, items).await
     }

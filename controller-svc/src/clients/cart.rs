@@ -184,13 +184,14 @@ impl CartClient for GrpcCarts {
         &self,
         shopper: &Shopper,
         id: CartId,
-        lines: &[Line],
+        lines: Option<&[Line]>,
         patch: &CartDetailsPatch,
         expected_version: Option<Version>,
     ) -> Result<Cart, CallError> {
         let message = UpdateCartRequest {
             cart_id: id.to_string(),
-            lines: lines.iter().map(Into::into).collect(),
+            lines: lines.unwrap_or_default().iter().map(Into::into).collect(),
+            remove_all_lines: lines.is_some_and(<[Line]>::is_empty),
             etag: etag(expected_version),
             ..UpdateCartRequest::from(patch)
         };
@@ -211,7 +212,7 @@ impl CartClient for GrpcCarts {
     ) -> Result<Cart, CallError> {
         let message = SetItemRequest {
             cart_id: id.to_string(),
-            line: Some(common::Line { sku: sku.to_string(), quantity: pieces }),
+            line: Some(common::Line { sku: sku.to_string(), quantity: Some(pieces) }),
             etag: etag(expected_version),
         };
         let call = || {

@@ -174,7 +174,7 @@ mod tests {
         let cart = wire::Cart {
             cart_id: "01890a5d-ac96-774b-bcce-b302099a8057".into(),
             state: common::CartState::Open.into(),
-            lines: vec![common::Line { sku: "A".into(), quantity: 2 }],
+            lines: vec![common::Line { sku: "A".into(), quantity: Some(2) }],
             etag: "v3".into(),
             create_time: timestamp(),
             update_time: timestamp(),

@@ -161,12 +161,14 @@ impl Books {
         &mut self,
         user: &UserId,
         id: CartId,
-        lines: &[Line],
+        lines: Option<&[Line]>,
         patch: &CartDetailsPatch,
         expected_version: Option<Version>,
     ) -> Answer<Cart> {
         let cart = self.open(user, id, expected_version)?;
-        cart.lines = lines.to_vec();
+        if let Some(lines) = lines {
+            cart.lines = lines.to_vec();
+        }
         cart.details = patch.applied_to(&cart.details);
         cart.version = cart.version.next();
         Ok(cart.clone())

@@ -96,8 +96,13 @@ async fn weather(seed: u64, world: &World, controllers: &[Controller], carts: &[
                 let (owner, cart) = &carts[rng.random_range(0..carts.len())];
                 let lines = [line("A", rng.random_range(1..5)), line("B", 7)];
                 // A cart that is frozen or purchased refuses, which is part of the test.
-                let _ =
-                    world.fakes.books().update(owner, *cart, &lines, &CartDetailsPatch::KEEP, None);
+                let _ = world.fakes.books().update(
+                    owner,
+                    *cart,
+                    Some(&lines),
+                    &CartDetailsPatch::KEEP,
+                    None,
+                );
             }
         }
         tokio::task::yield_now().await;

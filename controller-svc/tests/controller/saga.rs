@@ -72,7 +72,7 @@ async fn a_declined_card_leaves_the_cart_usable() {
     let update = controller.app.carts.update(
         &world.alice,
         world.cart,
-        &lines,
+        Some(&lines),
         &CartDetailsPatch::KEEP,
         None,
     );
@@ -143,7 +143,7 @@ async fn a_cart_that_cannot_be_paid_is_refused_with_its_reason() {
         let set = world.fakes.books().update(
             &world.alice.id,
             world.cart,
-            &lines,
+            Some(&lines),
             &CartDetailsPatch::KEEP,
             None,
         );
@@ -173,7 +173,7 @@ async fn a_cart_that_changes_meanwhile_is_priced_anew() {
     let world = World::new();
     let (user, cart) = (world.alice.id.clone(), world.cart);
     world.fakes.intrude(Call::Mark, move |books| {
-        books.update(&user, cart, &[line("A", 1)], &CartDetailsPatch::KEEP, None).unwrap();
+        books.update(&user, cart, Some(&[line("A", 1)]), &CartDetailsPatch::KEEP, None).unwrap();
     });
     let paid = world.controller(1, pace()).buy(&world, "r1", "tok_visa").await.unwrap();
     assert_eq!((is_paid(&paid), paid.total), (true, gbp(250)));

@@ -281,7 +281,7 @@ impl CartClient for Fakes {
         &self,
         shopper: &Shopper,
         cart: CartId,
-        lines: &[Line],
+        lines: Option<&[Line]>,
         patch: &CartDetailsPatch,
         expected_version: Option<Version>,
     ) -> Result<Cart, CallError> {

@@ -143,7 +143,9 @@ async fn another_users_cart_does_not_exist(on: &Backends) {
     let (cart, checkout) = on.marked().await;
     let foreign = [
         reason(on.carts.get(&on.bob, cart.id).await),
-        reason(on.carts.update(&on.bob, cart.id, &lines(1), &CartDetailsPatch::KEEP, None).await),
+        reason(
+            on.carts.update(&on.bob, cart.id, Some(&lines(1)), &CartDetailsPatch::KEEP, None).await,
+        ),
         reason(on.carts.set_item(&on.bob, cart.id, &lines(1)[0].sku, 1, None).await),
         reason(on.carts.delete(&on.bob, cart.id, None).await),
         reason(on.carts.mark(&on.bob, &mark(&cart, "foreign")).await),
@@ -162,19 +164,24 @@ async fn a_stale_version_is_refused_and_without_one_the_last_write_wins(on: &Bac
     let old = on.cart().await;
     let patch = CartDetailsPatch { note: Some(noted().note) };
     let expected = Some(old.version);
-    let changed = on.carts.update(&on.alice, old.id, &lines(4), &patch, expected).await;
+    let changed = on.carts.update(&on.alice, old.id, Some(&lines(4)), &patch, expected).await;
     let changed = changed.unwrap();
     assert_eq!((&changed.lines, &changed.details), (&lines(4), &noted()));
     let sku = &old.lines[0].sku;
-    let stale =
-        on.carts.update(&on.alice, old.id, &lines(5), &CartDetailsPatch::KEEP, expected).await;
+    let stale = on
+        .carts
+        .update(&on.alice, old.id, Some(&lines(5)), &CartDetailsPatch::KEEP, expected)
+        .await;
     assert_eq!(current(stale), Some(changed.clone()));
     let stale = on.carts.set_item(&on.alice, old.id, sku, 5, expected).await;
     assert_eq!(reason(stale), Some(Reason::CartStale));
     let stale = on.carts.delete(&on.alice, old.id, expected).await;
     assert_eq!(reason(stale), Some(Reason::CartStale));
-    let last =
-        on.carts.update(&on.alice, old.id, &lines(6), &CartDetailsPatch::KEEP, None).await.unwrap();
+    let last = on
+        .carts
+        .update(&on.alice, old.id, Some(&lines(6)), &CartDetailsPatch::KEEP, None)
+        .await
+        .unwrap();
     assert_eq!((&last.lines, &last.details), (&lines(6), &noted()));
     let removed = on.carts.set_item(&on.alice, old.id, sku, 0, None).await.unwrap();
     assert!(removed.lines.is_empty() && removed.version > last.version);
@@ -215,7 +222,11 @@ async fn a_marked_cart_is_frozen_and_belongs_to_one_request(on: &Backends) {
     let second = on.carts.mark(&on.alice, &mark(&frozen, "second")).await;
     assert_eq!(current(second), Some(frozen.clone()));
     for closed in [
-        reason(on.carts.update(&on.alice, cart.id, &lines(1), &CartDetailsPatch::KEEP, None).await),
+        reason(
+            on.carts
+                .update(&on.alice, cart.id, Some(&lines(1)), &CartDetailsPatch::KEEP, None)
+                .await,
+        ),
         reason(on.carts.set_item(&on.alice, cart.id, &cart.lines[0].sku, 1, None).await),
         reason(on.carts.delete(&on.alice, cart.id, None).await),
     ] {

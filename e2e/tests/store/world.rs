@@ -191,7 +191,7 @@ impl World {
 
 /// A line.
 pub fn line(sku: &str, quantity: i32) -> Line {
-    Line { sku: sku.to_owned(), quantity }
+    Line { sku: sku.to_owned(), quantity: Some(quantity) }
 }
 
 /// Pence.
@@ -224,6 +224,7 @@ pub fn purchase(request_id: &str, cart: &Cart, payment_token: &str) -> CheckoutR
         etag: cart.etag.clone(),
         expected_total: cart.total.clone(),
         payment_token: payment_token.to_owned(),
+        accept_any_total: false,
     }
 }
 

@@ -83,7 +83,7 @@ impl FakeStore {
     /// Purchases one piece of `sku` as `user`, in a cart that nobody planned.
     pub fn sell(&self, user: &str, sku: &str) {
         let mut state = self.state.lock().unwrap();
-        let lines = vec![Line { sku: sku.to_owned(), quantity: 1 }];
+        let lines = vec![Line { sku: sku.to_owned(), quantity: Some(1) }];
         let cart_id = Uuid::from_u128(1).to_string();
         let mut cart = state.priced(&cart_id, &lines).unwrap();
         cart.set_state(CartState::Paid);
@@ -99,11 +99,11 @@ impl State {
         for line in lines {
             let item = self.items.get(&line.sku);
             let item = item.ok_or_else(|| refusal(ErrorReason::ItemUnknown, &[]))?;
-            let total = item.price.as_ref().unwrap().minor_units * i64::from(line.quantity);
+            let total = item.price.as_ref().unwrap().minor_units * i64::from(line.quantity());
             sum += total;
             cart.lines.push(PricedLine {
                 sku: line.sku.clone(),
-                quantity: line.quantity,
+                quantity: line.quantity(),
                 line_total: Some(gbp(total)),
                 ..PricedLine::default()
             });

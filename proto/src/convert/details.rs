@@ -18,6 +18,13 @@ pub struct DetailsPatchFields<'a> {
     note: Option<&'a str>,
 }
 
+impl DetailsPatchFields<'_> {
+    /// Whether they change nothing.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.note.is_none()
+    }
+}
+
 impl BadFields {
     /// Reads the details of a cart from the fields of the message at `path`, which is empty for the
     /// request itself or ends with a dot.

@@ -176,11 +176,11 @@ impl State {
             .iter()
             .map(|line| PricedLine {
                 sku: line.sku.clone(),
-                quantity: line.quantity,
+                quantity: line.quantity(),
                 ..PricedLine::default()
             })
             .collect();
-        cart.total = Some(gbp(lines.iter().map(|line| 100 * i64::from(line.quantity)).sum()));
+        cart.total = Some(gbp(lines.iter().map(|line| 100 * i64::from(line.quantity())).sum()));
         self.carts.insert(cart_id.to_owned(), cart.clone());
         Ok(cart)
     }
@@ -436,9 +436,10 @@ impl ControllerService for Service {
         self.answer("SetItem", request, |state, asked| {
             let (cart, line) = (state.cart(&asked.cart_id)?, asked.line.unwrap());
             let others = cart.lines.into_iter().filter(|other| other.sku != line.sku);
-            let others = others.map(|other| Line { sku: other.sku, quantity: other.quantity });
+            let others =
+                others.map(|other| Line { sku: other.sku, quantity: Some(other.quantity) });
             let mut lines: Vec<_> = others.collect();
-            lines.extend((line.quantity > 0).then_some(line));
+            lines.extend((line.quantity() > 0).then_some(line));
             let cart = state.write(&asked.cart_id, &lines, &asked.etag)?;
             Ok(pb::SetItemResponse { cart: Some(cart) })
         })
