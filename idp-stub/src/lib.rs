@@ -117,7 +117,8 @@ pub async fn serve(
 async fn open_idp(config: &Config, database: &Database, env: &Env) -> Result<Idp, RunError> {
     let store: Arc<dyn IdpStore> = store::open(database);
     let policy = config.policy();
-    let passwords = Passwords::new(env.clone()).map_err(RunError::cannot("hash passwords"))?;
+    let passwords = Passwords::new(config.password_checks(), env.clone());
+    let passwords = passwords.map_err(RunError::cannot("hash passwords"))?;
     let seed = read_seed(config, &policy).await?;
     let stored = seed.store(store.as_ref(), &passwords).await;
     stored.map_err(RunError::cannot("use the seed"))?;

@@ -44,7 +44,7 @@ impl From<Error> for Status {
                 internal(STORE_FAILED, &unreadable)
             }
             Error::Key(error) => internal("the signing key failed", &error),
-            Error::Hashing => internal("the password could not be verified", &error),
+            Error::Passwords(error) => internal("the password could not be checked", &error),
         }
     }
 }

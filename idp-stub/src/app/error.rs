@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use crate::{
-    app::keys::{BadToken, KeyError},
+    app::{
+        keys::{BadToken, KeyError},
+        passwords::PasswordsError,
+    },
     store::StoreError,
 };
 
@@ -19,7 +22,7 @@ pub enum Error {
         /// When to try again.
         retry_after: Duration,
     },
-    /// Too many passwords wait to be verified.
+    /// Too many passwords wait to be checked, or this one has waited too long.
     #[error("too many sign-ins at once")]
     Busy,
     /// The client may not have the scope.
@@ -46,9 +49,9 @@ pub enum Error {
     /// The access token does not allow to ask who its user is.
     #[error("the access token lacks the scope openid")]
     NotOpenid,
-    /// A password could not be hashed or verified.
-    #[error("the password could not be verified")]
-    Hashing,
+    /// A password could not be checked.
+    #[error("the password could not be checked")]
+    Passwords(#[from] PasswordsError),
     /// A signing key cannot be made, read or used.
     #[error("the signing key failed")]
     Key(#[from] KeyError),

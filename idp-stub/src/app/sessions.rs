@@ -10,7 +10,6 @@ use tracing::{info, warn};
 use super::{
     Error, Idp, UserTokens,
     keys::{AccessClaims, new_secret},
-    passwords::Verdict,
 };
 use crate::domain::{
     Client, ClientId, OPENID, RefreshRefusal, RefreshToken, Scopes, SecretHash, Session, Username,
@@ -63,17 +62,14 @@ impl Idp {
         // Asked twice: first so that a refused one does not wait, then so that those who waited
         // together do not all get in.
         self.check_throttle(name)?;
-        let kept = self.store.user(name).await?.and_then(|user| user.password_hash);
-        let turn = self.passwords.turn().await.ok_or(Error::Busy)?;
+        let stored = self.store.user(name).await?.and_then(|user| user.password_hash);
+        let slot = self.passwords.slot().await.ok_or(Error::Busy)?;
         self.check_throttle(name)?;
-        match self.passwords.verify(&turn, password, kept).await {
-            Verdict::Right => Ok(()),
-            Verdict::Wrong => {
-                self.throttle.failed(name, self.env.now());
-                Err(Error::CredentialsWrong)
-            }
-            Verdict::Failed => Err(Error::Hashing),
+        if self.passwords.verify(slot, password, stored).await? {
+            return Ok(());
         }
+        self.throttle.failed(name, self.env.now());
+        Err(Error::CredentialsWrong)
     }
 
     fn check_throttle(&self, name: &Username) -> Result<(), Error> {

@@ -1,10 +1,11 @@
 //! The login page, and what a client does with the code that it gives.
 
+use futures_util::future::join_all;
 use oxcart_proto::idp::RefreshRequest;
 use reqwest::{Response, Url};
 use serde_json::Value;
 
-use crate::harness::{Running, claims, json, start};
+use crate::harness::{Running, claims, json, start, start_with};
 
 const CALLBACK: &str = "http://127.0.0.1:3000/callback";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -196,6 +197,32 @@ async fn a_wrong_password_shows_the_page_again_and_an_unknown_user_the_same() {
     assert!(texts[0].contains("The user name or password is wrong."));
     assert!(texts.iter().all(|text| *text == texts[0]));
     assert_eq!(submit(&idp, &page, "alice", "alice-password").await.status().as_u16(), 303);
+}
+
+#[tokio::test]
+async fn a_sign_in_beyond_the_queue_shows_the_page_again_and_when_to_come_back() {
+    let idp = start_with(&["--database-url", "memory:", "--password-checks", "1"]).await;
+    let page = page(open(&idp, &REQUEST).await).await;
+    let crowd = join_all((0..120).map(async |_| {
+        loop {
+            let _ = idp.sign_in("bob", "bob-password").await;
+        }
+    }));
+    let refused = async {
+        loop {
+            let answer = submit(&idp, &page, "alice", "alice-password").await;
+            if answer.status().as_u16() != 303 {
+                return answer;
+            }
+        }
+    };
+    let answer = tokio::select! {
+        _ = crowd => unreachable!("the crowd goes on"),
+        answer = refused => answer,
+    };
+    assert_eq!(answer.status().as_u16(), 503);
+    assert_eq!(answer.headers()["retry-after"], "1");
+    assert!(answer.text().await.unwrap().contains("Too many people are signing in."));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use futures_util::future::join_all;
 use oxcart_proto::{
     Reason,
     error::{bad_fields, info, retry_delay},
@@ -12,7 +13,7 @@ use oxcart_proto::{
 };
 use tonic::{Code, Status};
 
-use crate::harness::{Running, claims, start};
+use crate::harness::{Running, claims, start, start_with};
 
 fn reason(status: &Status) -> Reason {
     info(status).unwrap().reason
@@ -112,6 +113,20 @@ async fn guessing_a_password_is_slowed_down_for_a_minute() {
     assert!(idp.sign_in("bob", "bob-password").await.is_ok());
     idp.env.advance(Duration::from_mins(1));
     assert!(idp.sign_in("alice", "alice-password").await.is_ok());
+}
+
+#[tokio::test]
+async fn sign_ins_beyond_the_queue_are_told_when_to_come_back() {
+    let idp = start_with(&["--database-url", "memory:", "--password-checks", "1"]).await;
+    let sign_ins = (0..150).map(|_| idp.sign_in("alice", "alice-password"));
+    let (served, refused): (Vec<_>, Vec<_>) =
+        join_all(sign_ins).await.into_iter().partition(Result::is_ok);
+    assert!(!served.is_empty() && refused.len() >= 40, "{} were served", served.len());
+    for status in refused.into_iter().map(Result::unwrap_err) {
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert_eq!(reason(&status), Reason::Overloaded);
+        assert_eq!(retry_delay(&status), Some(Duration::from_secs(1)));
+    }
 }
 
 #[tokio::test]

@@ -86,16 +86,23 @@ async fn sign_in(idp: &Idp, headers: &HeaderMap, params: &Params) -> Response {
         Err(Error::CredentialsWrong) => show(StatusCode::BAD_REQUEST, WRONG),
         Err(Error::Throttled { retry_after }) => {
             let message = "Too many wrong passwords. Please try again in a minute.";
-            let mut response = show(StatusCode::TOO_MANY_REQUESTS, message);
-            let seconds = HeaderValue::from(retry_after.as_secs() + 1);
-            response.headers_mut().insert(header::RETRY_AFTER, seconds);
-            response
+            later(show(StatusCode::TOO_MANY_REQUESTS, message), retry_after.as_secs() + 1)
+        }
+        Err(Error::Busy) => {
+            let message = "Too many people are signing in. Please try again in a moment.";
+            later(show(StatusCode::SERVICE_UNAVAILABLE, message), 1)
         }
         Err(other) => {
             let error = OAuthError::from(other);
             redirect.send(idp, &[("error", error.code), ("error_description", &error.description)])
         }
     }
+}
+
+/// The same answer, to be asked for again after so many seconds.
+fn later(mut response: Response, seconds: u64) -> Response {
+    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    response
 }
 
 /// Checks a request for a code. The error is the whole answer: a page, or the way back.

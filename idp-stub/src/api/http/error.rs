@@ -122,7 +122,7 @@ impl From<Error> for OAuthError {
                 StoreError::Database(Failure::Broken(_)) | StoreError::Unreadable { .. },
             )
             | Error::Key(_)
-            | Error::Hashing => {
+            | Error::Passwords(_) => {
                 tracing::error!(error = chain(&error), "an http request failed");
                 Self::server_error()
             }
