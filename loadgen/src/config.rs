@@ -128,6 +128,20 @@ pub struct LoadArgs {
     #[arg(long)]
     pub repeat: bool,
 
+    /// Who signs in with `--op sign-in`. The default is a user for development.
+    #[arg(long, env = "OXCART_USERNAME", default_value = "demo")]
+    pub username: String,
+
+    /// The password of that user.
+    #[arg(
+        long,
+        env = "OXCART_PASSWORD",
+        hide_env_values = true,
+        hide_default_value = true,
+        default_value = "demo-password"
+    )]
+    pub password: SecretString,
+
     /// How long to call before measuring, in seconds.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=600))]
     pub warmup_seconds: u64,
@@ -142,6 +156,8 @@ pub enum Operation {
     Update,
     /// `CreateCart` with one line, then `Checkout`.
     Checkout,
+    /// `SignIn` by password, always the same user.
+    SignIn,
 }
 
 #[cfg(test)]

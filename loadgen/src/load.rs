@@ -22,7 +22,7 @@ use tokio::{
 };
 
 pub use self::figures::{Figures, Tally};
-use self::worker::{Window, Worker};
+use self::worker::{Login, Window, Worker};
 use crate::{Error, config::LoadArgs, store::Store};
 
 /// What is said when calls begin to count.
@@ -78,7 +78,12 @@ async fn prepare(store: &Store, args: &LoadArgs) -> Result<Vec<Worker>, Error> {
         async move {
             let user = user(index)?;
             let shopper = store.shopper(&user, index);
-            let worker = Worker::prepare(shopper, user, args.op, items, index).await?;
+            let login = Login {
+                client: store.client(index).clone(),
+                username: args.username.clone(),
+                password: args.password.clone(),
+            };
+            let worker = Worker::prepare(shopper, user, login, args.op, items, index).await?;
             Ok::<_, Error>(if args.repeat { worker } else { worker.impatient() })
         }
     });

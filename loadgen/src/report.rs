@@ -126,6 +126,7 @@ const fn name(operation: Operation) -> &'static str {
         Operation::Read => "read",
         Operation::Update => "update",
         Operation::Checkout => "checkout",
+        Operation::SignIn => "sign-in",
     }
 }
 

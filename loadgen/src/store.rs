@@ -1,7 +1,7 @@
 //! The store that is driven, and its users.
 //!
 //! Nothing but the controller's address is needed: asked without a token, it says where to get one.
-//! Deliberately absent: passwords. A trusted client gets the tokens of its users.
+//! Its users need no passwords: a trusted client gets their tokens.
 
 use std::time::Duration;
 
@@ -68,10 +68,14 @@ impl Store {
         Ok(Self { clients, trusted })
     }
 
-    /// A user. Users are spread over the connections by their `index`.
+    /// A connection. Users are spread over the connections by their `index`.
+    pub fn client(&self, index: usize) -> &Client {
+        &self.clients[index % self.clients.len()]
+    }
+
+    /// A user, on the connection that goes with `index`.
     pub fn shopper(&self, user: &UserId, index: usize) -> Shopper {
-        let client = &self.clients[index % self.clients.len()];
-        client.impersonate(self.trusted.clone(), user.as_str())
+        self.client(index).impersonate(self.trusted.clone(), user.as_str())
     }
 
     /// The trusted client itself, to import a catalogue.

@@ -7,9 +7,10 @@ use std::{
 };
 
 use oxcart_client::{
-    Cart, CartState, CheckoutState, Error, Item, Line, Purchase, Reason, Shopper, line,
+    Cart, CartState, CheckoutState, Client, Error, Item, Line, Purchase, Reason, Shopper, line,
 };
 use oxcart_types::UserId;
+use secrecy::SecretString;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -79,10 +80,18 @@ impl Window {
     }
 }
 
+/// Who signs in by password, and on which connection.
+pub struct Login {
+    pub client: Client,
+    pub username: String,
+    pub password: SecretString,
+}
+
 /// One user and what it calls.
 pub struct Worker {
     shopper: Shopper,
     user: UserId,
+    login: Login,
     operation: Operation,
     items: Arc<Vec<Item>>,
     carts: Vec<String>,
@@ -98,6 +107,7 @@ impl Worker {
     pub async fn prepare(
         shopper: Shopper,
         user: UserId,
+        login: Login,
         operation: Operation,
         items: Arc<Vec<Item>>,
         index: usize,
@@ -106,7 +116,7 @@ impl Worker {
         let wanted = match operation {
             Operation::Read => CARTS,
             Operation::Update => 1,
-            Operation::Checkout => 0,
+            Operation::Checkout | Operation::SignIn => 0,
         };
         for number in 0..wanted {
             let name = format!("{}\n{number}", user.as_str());
@@ -127,12 +137,14 @@ impl Worker {
         // Keyed at random in every process.
         let run = RandomState::new().hash_one(index);
         let tally = Tally::default();
-        Ok(Self { shopper, user, operation, items, carts, turn: index, run, window: None, tally })
+        let (turn, window) = (index, None);
+        Ok(Self { shopper, user, login, operation, items, carts, turn, run, window, tally })
     }
 
     /// The same user, whose calls from now on are tried once.
     pub fn impatient(self) -> Self {
-        Self { shopper: self.shopper.without_retries(), ..self }
+        let login = Login { client: self.login.client.without_retries(), ..self.login };
+        Self { shopper: self.shopper.without_retries(), login, ..self }
     }
 
     /// Calls until the window ends.
@@ -143,6 +155,7 @@ impl Worker {
                 Operation::Read => self.read().await,
                 Operation::Update => self.update().await,
                 Operation::Checkout => self.check_out().await,
+                Operation::SignIn => self.sign_in().await,
             };
             if done.is_none() {
                 tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
@@ -214,6 +227,13 @@ impl Worker {
             }
             Err(error) => self.record("Checkout", begun_at, Err(error.into())),
         }
+    }
+
+    async fn sign_in(&mut self) -> Option<()> {
+        let Login { client, username, password } = &self.login;
+        let begun_at = Instant::now();
+        let answer = client.sign_in(username.as_str(), password.clone()).await;
+        self.record("SignIn", begun_at, answer).map(drop)
     }
 
     /// Another one in each turn and run, so that a repeated call makes one cart.

@@ -429,6 +429,14 @@ impl Fake {
     }
 }
 
+fn user_tokens(username: &str) -> idp::UserTokens {
+    idp::UserTokens {
+        access_token: format!("user:{username}"),
+        expires_in: Some(prost_types::Duration { seconds: 900, nanos: 0 }),
+        refresh_token: String::new(),
+    }
+}
+
 #[tonic::async_trait]
 impl IdpService for Fake {
     async fn impersonate_user(
@@ -439,12 +447,8 @@ impl IdpService for Fake {
         if (&*request.client_id, &*request.client_secret) != ("loadgen", "loadgen-secret") {
             return Err(refusal(ErrorReason::CredentialsWrong, &[]));
         }
-        let tokens = idp::UserTokens {
-            access_token: format!("user:{}", request.username),
-            expires_in: Some(prost_types::Duration { seconds: 900, nanos: 0 }),
-            refresh_token: String::new(),
-        };
-        self.answer(Ok(idp::ImpersonateUserResponse { tokens: Some(tokens) }))
+        let tokens = Some(user_tokens(&request.username));
+        self.answer(Ok(idp::ImpersonateUserResponse { tokens }))
     }
 
     async fn issue_service_token(
@@ -456,8 +460,13 @@ impl IdpService for Fake {
         self.answer(Ok(idp::IssueServiceTokenResponse { access_token, expires_in }))
     }
 
-    async fn sign_in(&self, _: Request<idp::SignInRequest>) -> Answer<idp::SignInResponse> {
-        Err(Status::unimplemented("SignIn"))
+    async fn sign_in(&self, request: Request<idp::SignInRequest>) -> Answer<idp::SignInResponse> {
+        let request = request.into_inner();
+        if (&*request.username, &*request.password) != ("demo", "demo-password") {
+            return Err(refusal(ErrorReason::CredentialsWrong, &[]));
+        }
+        let tokens = Some(user_tokens(&request.username));
+        self.answer(Ok(idp::SignInResponse { tokens }))
     }
 
     async fn refresh(&self, _: Request<idp::RefreshRequest>) -> Answer<idp::RefreshResponse> {

@@ -210,6 +210,7 @@ async fn load_is_measured_by_rpc() {
         ("read", &["GetCart", "GetStorefront", "SearchItems", "all"][..]),
         ("update", &["SetItem"]),
         ("checkout", &["Checkout", "CreateCart", "all"]),
+        ("sign-in", &["SignIn"]),
     ] {
         let args = ["load", "--controller", &store.url, "--op", op, "--concurrency", "4"];
         let args = args.into_iter().chain(["--seconds", "1", "--warmup-seconds", "0"]);
