@@ -24,8 +24,8 @@ pub(crate) const MAX_TEXT_BYTES: usize = 200;
 /// connection of one that sends more than 8 KiB of headers: then the reason would be lost with it.
 pub(crate) const MAX_DETAILS_BYTES: usize = 4_800;
 
-/// What a status takes besides its message and details, rounded up.
-const FRAME_BYTES: usize = 64;
+/// What a status takes besides its message and details, the request's id among it, rounded up.
+const FRAME_BYTES: usize = 192;
 
 /// Metadata that says that a detail was too large to send.
 const OMITTED: &str = "detail_omitted";
@@ -34,6 +34,7 @@ const TYPE_PREFIX: &str = "type.googleapis.com/";
 const ERROR_INFO: &str = "google.rpc.ErrorInfo";
 const BAD_REQUEST: &str = "google.rpc.BadRequest";
 const RETRY_INFO: &str = "google.rpc.RetryInfo";
+const REQUEST_INFO: &str = "google.rpc.RequestInfo";
 
 /// Builds a [`Status`] for one [`Reason`].
 #[derive(Debug, Clone)]
@@ -142,6 +143,28 @@ fn bad_request(fields: Vec<(String, String)>, budget: usize) -> Option<pb::BadRe
     (!field_violations.is_empty()).then_some(pb::BadRequest { field_violations })
 }
 
+/// Adds the name of the failed request, unless the status has one: a user can quote it, and an
+/// operator finds it in the logs.
+#[must_use]
+pub fn with_request_id(status: &Status, request_id: &str) -> Status {
+    let mut known = pb::Status::decode(status.details()).unwrap_or_default();
+    if !known.details.iter().any(|any| is_a(REQUEST_INFO, any)) {
+        let info = pb::RequestInfo { request_id: request_id.to_owned(), ..Default::default() };
+        known.details.push(pack(REQUEST_INFO, &info));
+    }
+    let (code, message) = (status.code(), status.message().to_owned());
+    let details =
+        pb::Status { code: code.into(), message: message.clone(), details: known.details };
+    Status::with_details(code, message, details.encode_to_vec().into())
+}
+
+/// Reads the name of the failed request.
+#[must_use]
+pub fn request_id(status: &Status) -> Option<String> {
+    let info: pb::RequestInfo = unpack(REQUEST_INFO, status)?;
+    Some(info.request_id).filter(|id| !id.is_empty())
+}
+
 /// What an error of ours says to programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Info {
@@ -200,8 +223,12 @@ fn pack(full_name: &str, message: &impl Message) -> Any {
 
 fn unpack<M: Message + Default>(full_name: &str, status: &Status) -> Option<M> {
     let details = pb::Status::decode(status.details()).ok()?.details;
-    let is_wanted = |any: &&Any| any.type_url.strip_prefix(TYPE_PREFIX) == Some(full_name);
-    M::decode(details.iter().find(is_wanted)?.value.as_slice()).ok()
+    let found = details.iter().find(|any| is_a(full_name, any))?;
+    M::decode(found.value.as_slice()).ok()
+}
+
+fn is_a(full_name: &str, any: &Any) -> bool {
+    any.type_url.strip_prefix(TYPE_PREFIX) == Some(full_name)
 }
 
 fn cut(text: &str) -> String {
@@ -231,6 +258,28 @@ mod tests {
         assert_eq!(detail::<Money>(&status), Some(total));
         assert_eq!(retry_delay(&status), Some(Duration::from_secs(2)));
         assert_eq!(bad_fields(&status)[0].0, "expected_total");
+    }
+
+    #[test]
+    fn a_request_is_named_once_and_the_rest_of_the_error_stays() {
+        let refused: Status = Refusal::new(Reason::CartStale, "stale").with("etag", "v2").into();
+        let named = with_request_id(&with_request_id(&refused, "first"), "second");
+        assert_eq!(request_id(&named).as_deref(), Some("first"));
+        assert_eq!(info(&named), info(&refused));
+        assert_eq!((named.code(), named.message()), (refused.code(), refused.message()));
+        let bare = with_request_id(&Status::unimplemented("no such method"), "third");
+        assert_eq!((request_id(&bare).as_deref(), info(&bare)), (Some("third"), None));
+        assert_eq!(bare.code(), Code::Unimplemented);
+    }
+
+    #[test]
+    fn the_fullest_error_has_room_for_the_name_of_its_request() {
+        let many = (0..1_000).map(|index| format!("lines[{index}].quantity"));
+        let full = many.fold(Refusal::new(Reason::FieldInvalid, "x".repeat(500)), |full, field| {
+            full.field(field, "must be from 1 to 1000000")
+        });
+        let named = with_request_id(&full.into(), &"f".repeat(32));
+        assert!(request_id(&named).is_some() && named.details().len() <= MAX_DETAILS_BYTES);
     }
 
     #[test]

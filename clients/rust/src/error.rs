@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, error::Error as StdError, fmt, iter, sync::Arc, time::Duration};
 
-use oxcart_proto::{common::Money, controller::Cart, error, rpc::RequestInfo};
+use oxcart_proto::{common::Money, controller::Cart, error};
 use prost::Name;
 use tonic::{Code, Status, TimeoutExpired};
 
@@ -122,7 +122,6 @@ impl CallError {
         let info = error::info(&status);
         let (reason, metadata) = info.map(|info| (info.reason, info.metadata)).unzip();
         let bad_fields = error::bad_fields(&status).into_iter();
-        let request_info: Option<RequestInfo> = error::detail(&status);
         Self(Arc::new(Facts {
             method,
             reason,
@@ -131,7 +130,7 @@ impl CallError {
                 .map(|(field, description)| BadField { field, description })
                 .collect(),
             retry_delay: error::retry_delay(&status),
-            request_id: request_info.map(|info| info.request_id).filter(|id| !id.is_empty()),
+            request_id: error::request_id(&status),
             status,
         }))
     }
@@ -324,9 +323,8 @@ mod tests {
 
     #[test]
     fn the_request_can_be_quoted() {
-        let info = RequestInfo { request_id: "r-17".to_owned(), ..RequestInfo::default() };
-        let status = Refusal::new(Reason::Internal, "it is so").detail(&info).into();
-        let error = CallError::new("GetCart", status);
+        let status = Refusal::new(Reason::Internal, "it is so").into();
+        let error = CallError::new("GetCart", error::with_request_id(&status, "r-17"));
         assert_eq!(error.request_id(), Some("r-17"));
         assert!(error.to_string().ends_with("(request r-17)"), "{error}");
     }

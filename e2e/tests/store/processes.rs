@@ -292,6 +292,25 @@ async fn an_idle_store_logs_nothing_and_every_log_begins_with_what_runs_where() 
 }
 
 #[tokio::test]
+async fn the_request_that_an_error_names_stands_in_the_log_of_every_service_it_went_through() {
+    let deployment = Deployment::start().await;
+    let mut alice = deployment.shopper("alice").await;
+    let request = GetCartRequest { cart_id: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned() };
+    let status = alice.controller().get_cart(request).await.unwrap_err();
+    assert_eq!(reason(&status), Reason::CartNotFound);
+    let id = error::request_id(&status).unwrap();
+    assert!(id.len() == 32 && id.bytes().any(|digit| digit != b'0'), "{id}");
+    for name in ["controller-svc", "cart-svc"] {
+        let is_named = |line: &&String| line.contains(&id) && line.contains("answered");
+        let logged = deployment.logged(name).0;
+        assert_eq!(logged.iter().filter(is_named).count(), 1, "{name}: {logged:?}");
+    }
+    // Another request has another name.
+    let other = alice.controller().get_cart(GetCartRequest::default()).await.unwrap_err();
+    assert!(error::request_id(&other).is_some_and(|other| other != id));
+}
+
+#[tokio::test]
 async fn a_full_disk_refuses_writes_and_loses_none_that_was_acknowledged() {
     let mut deployment = Deployment::start().await;
     let mut alice = deployment.shopper("alice").await;

@@ -17,7 +17,7 @@ use http::{HeaderMap, Uri};
 use opentelemetry::{
     Context, KeyValue,
     propagation::{Extractor, Injector, TextMapPropagator as _},
-    trace::{TraceContextExt as _, TracerProvider as _},
+    trace::{TraceContextExt as _, TraceId, TracerProvider as _},
 };
 use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::{
@@ -207,14 +207,16 @@ fn provider(resource: Resource, ratio: f64, endpoint: Option<&str>) -> SdkTracer
     }
 }
 
-/// Puts `span` below the span that `headers` name, and the trace's id into its field `trace_id`.
-pub fn continue_trace(span: &Span, headers: &HeaderMap) {
+/// Puts `span` below the span that `headers` name, and the trace's id into its field `trace_id`, which
+/// every log line of the call has. Returns the id; all zeros in a process without [`init`].
+pub fn continue_trace(span: &Span, headers: &HeaderMap) -> TraceId {
     let caller = TraceContextPropagator::new().extract(&Headers(headers));
     // Refused only where no traces are kept.
     span.set_parent(caller).ok();
     let context = span.context();
     let trace_id = context.span().span_context().trace_id();
     span.record("trace_id", tracing::field::display(trace_id));
+    trace_id
 }
 
 /// Whether the trace is sent somewhere.

@@ -1,4 +1,7 @@
-//! One span and one log line for each call, in the trace that the caller began.
+//! One span and one log line for each call, in the trace that the caller began. An error is given the
+//! trace's id, so that a user can quote it and an operator finds it in the logs of all services.
+
+mod request_id;
 
 use axum::{
     extract::{Request, State},
@@ -6,6 +9,7 @@ use axum::{
     response::Response,
 };
 use kit_service::telemetry;
+use opentelemetry::trace::TraceId;
 use tokio::time::Instant;
 use tonic::{Code, Status};
 use tracing::{Instrument as _, Span};
@@ -42,7 +46,7 @@ pub(super) async fn trace(
         grpc.method = %method,
         trace_id = tracing::field::Empty,
     );
-    telemetry::continue_trace(&span, request.headers());
+    let trace_id = telemetry::continue_trace(&span, request.headers());
     let mut call = Call::received(request.uri().path());
     let method = call.method();
     let mut line = Line::begin(span.clone(), method);
@@ -50,8 +54,11 @@ pub(super) async fn trace(
     let status = Status::from_header_map(response.headers());
     call.ended(status.as_ref());
     line.is_quiet = response.extensions().get::<Quiet>().is_some();
-    line.code = Some(status.map_or(Code::Ok, |status| status.code()));
-    response
+    line.code = Some(status.as_ref().map_or(Code::Ok, Status::code));
+    if trace_id == TraceId::INVALID {
+        return response;
+    }
+    request_id::name(trace_id, status, response)
 }
 
 /// Logs when it is dropped, so that a call whose client went away is logged too, and ends its span.
