@@ -163,6 +163,7 @@ fn fault(error: PaymentError) -> Status {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a transport's errors have no reason")]
 fn scripted(trouble: Trouble) -> Status {
     match trouble {
         // As a connection that breaks would have it: no ErrorInfo, so the outcome is unknown.

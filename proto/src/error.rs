@@ -4,6 +4,8 @@
 //! A caller that finds no ErrorInfo of our domain in a status knows that a transport made it, and
 //! that the outcome of its call is unknown.
 
+#![expect(clippy::disallowed_methods, reason = "the one place where an error of ours is made")]
+
 use std::{collections::HashMap, fmt::Display, iter, time::Duration};
 
 use prost::{Message, Name};

@@ -1,6 +1,8 @@
 //! What a failed call says. Decide by the reason, not by the code: a connection that breaks has
 //! codes of its own, and no reason.
 
+#![expect(clippy::disallowed_methods, reason = "a transport's errors have no reason")]
+
 use std::{collections::HashMap, error::Error as StdError, fmt, iter, sync::Arc, time::Duration};
 
 use oxcart_proto::{common::Money, controller::Cart, error};

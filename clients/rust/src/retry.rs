@@ -79,6 +79,7 @@ fn random_share() -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a transport's errors have no reason")]
 mod tests {
     use proptest::{prop_assert, proptest};
     use tonic::{Code, Status};

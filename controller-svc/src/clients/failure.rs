@@ -1,5 +1,7 @@
 //! What can come back instead of an answer.
 
+#![expect(clippy::disallowed_methods, reason = "a transport's errors have no reason")]
+
 use std::{collections::HashMap, error::Error, time::Duration};
 
 use oxcart_proto::{Reason, cart as wire, error};

@@ -1,5 +1,7 @@
 //! Why a call got no response.
 
+#![expect(clippy::disallowed_methods, reason = "a transport's errors have no reason")]
+
 use std::{error, iter};
 
 use tonic::{Status, TimeoutExpired, transport};

@@ -1,5 +1,7 @@
 //! A request's body that can be sent again.
 
+#![expect(clippy::disallowed_methods, reason = "a transport's errors have no reason")]
+
 use std::{
     mem,
     pin::Pin,

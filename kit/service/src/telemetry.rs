@@ -209,6 +209,7 @@ fn provider(resource: Resource, ratio: f64, endpoint: Option<&str>) -> SdkTracer
 
 /// Puts `span` below the span that `headers` name, and the trace's id into its field `trace_id`, which
 /// every log line of the call has. Returns the id; all zeros in a process without [`init`].
+#[must_use]
 pub fn continue_trace(span: &Span, headers: &HeaderMap) -> TraceId {
     let caller = TraceContextPropagator::new().extract(&Headers(headers));
     // Refused only where no traces are kept.

@@ -1,6 +1,8 @@
 //! A store that fits into a test: it keeps the contract as far as a load generator sees it, in
 //! memory, and loses answers on request.
 
+#![expect(clippy::disallowed_methods, reason = "a transport's errors have no reason")]
+
 use std::{
     collections::BTreeMap,
     pin::Pin,

@@ -1,5 +1,7 @@
 //! Checkouts until they are decided.
 
+#![expect(clippy::disallowed_methods, reason = "a transport's errors have no reason")]
+
 use oxcart_client::{
     Cart, CheckoutError, CheckoutState, DeclineReason, Outcome, Purchase, Reason, Shopper, line,
 };

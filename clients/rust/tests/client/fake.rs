@@ -1,6 +1,8 @@
 //! A store that fits into a test: it keeps the contract as far as a client sees it, in memory, and
 //! fails when it is told to.
 
+#![expect(clippy::disallowed_methods, reason = "a transport's errors have no reason")]
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     pin::Pin,

@@ -1,5 +1,7 @@
 //! What is repeated, how often and when; and what an error says.
 
+#![expect(clippy::disallowed_methods, reason = "a transport's errors have no reason")]
+
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},

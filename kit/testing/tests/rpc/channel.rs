@@ -1,5 +1,7 @@
 //! What a caller sees of other services, over real sockets.
 
+#![expect(clippy::disallowed_methods, reason = "a transport's errors have no reason")]
+
 use std::{
     collections::{HashMap, HashSet},
     io,

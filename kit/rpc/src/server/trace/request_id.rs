@@ -69,6 +69,7 @@ fn name_in(trailers: &mut HeaderMap, id: TraceId) {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the status of a call that went well")]
 mod tests {
     use std::future::poll_fn;
 
