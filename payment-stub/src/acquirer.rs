@@ -14,7 +14,7 @@ use crate::{
         acquirer::{AcquirerCharge, Answer, Delays},
         card::{CardNumber, KeptCard},
         key::PaymentKey,
-        payment::{Order, Outcome},
+        payment::{ChargeTerms, Outcome},
         scenario::{Scenario, Trouble, Verdict},
         token::{PaymentToken, Tokenized},
     },
@@ -42,7 +42,7 @@ pub trait Acquirer: Send + Sync {
 
     /// Asks for the money, or what became of it if it was asked before. The first question decides,
     /// whatever later ones say.
-    async fn ask(&self, key: &PaymentKey, order: &Order) -> Result<Answer, AcquirerError>;
+    async fn ask(&self, key: &PaymentKey, terms: &ChargeTerms) -> Result<Answer, AcquirerError>;
 
     /// Gives the money of a captured charge back, whole, once.
     async fn refund(&self, key: &PaymentKey) -> Result<(), AcquirerError>;
@@ -74,12 +74,16 @@ impl SimulatedAcquirer {
     }
 
     /// Decides about a key that is asked for the first time, as far as we have seen.
-    async fn decide(&self, key: &PaymentKey, order: &Order) -> Result<AcquirerCharge, StoreError> {
-        let scenario = self.scenario(&order.token).await?;
+    async fn decide(
+        &self,
+        key: &PaymentKey,
+        terms: &ChargeTerms,
+    ) -> Result<AcquirerCharge, StoreError> {
+        let scenario = self.scenario(&terms.token).await?;
         let now = self.env.now();
         Ok(AcquirerCharge {
             key: key.clone(),
-            amount: order.amount,
+            amount: terms.amount,
             outcome: match scenario.verdict {
                 Verdict::Paid => Outcome::Captured(self.payment_id()?),
                 Verdict::Declined(reason) => Outcome::Declined(reason),
@@ -105,11 +109,11 @@ impl Acquirer for SimulatedAcquirer {
         Ok(Tokenized { token, last_four: kept.last_four })
     }
 
-    async fn ask(&self, key: &PaymentKey, order: &Order) -> Result<Answer, AcquirerError> {
+    async fn ask(&self, key: &PaymentKey, terms: &ChargeTerms) -> Result<Answer, AcquirerError> {
         let charge = match self.store.find_charge(key).await? {
             Some(known) => known,
             // Another question for the key may come first now: the store keeps one, and says which.
-            None => self.store.charge(&self.decide(key, order).await?).await?,
+            None => self.store.charge(&self.decide(key, terms).await?).await?,
         };
         Ok(charge.answer(self.env.now()))
     }

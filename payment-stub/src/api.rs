@@ -1,24 +1,21 @@
-//! gRPC in and out: check who asks, parse, ask, answer.
+//! `oxcart.payment.v1.PaymentService`: check who asks, read, ask, answer.
 
-mod parse;
-mod wire;
+mod page;
+mod request;
+mod response;
+mod status;
 
 use std::{sync::Arc, time::Duration};
 
-use kit_database::StoreError;
-use kit_rpc::{auth::Caller, deadline, error, page, server};
-use oxcart_proto::{
-    Reason, Refusal,
-    payment::{self as pb, payment_service_server::PaymentService},
-};
+use kit_rpc::{auth::Caller, deadline, server};
+use oxcart_proto::payment::{self as pb, payment_service_server::PaymentService};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    app::{Charge, PaymentError, Payments},
-    domain::{card::CardNumber, key::PaymentKey, scenario::Trouble},
+    app::{Error, Payments},
+    domain::scenario::Trouble,
 };
-use parse::{FromNow, List};
 
 /// What is kept of a caller's time to read the record again and send the answer.
 const MARGIN: Duration = Duration::from_millis(100);
@@ -57,9 +54,9 @@ impl PaymentService for PaymentApi {
         request: Request<pb::TokenizeRequest>,
     ) -> Result<Response<pb::TokenizeResponse>, Status> {
         Caller::of(&request).service("payment:tokenize")?;
-        let card = CardNumber::from_now(request.into_inner(), self.env.now())?;
-        let tokenized = self.payments.tokenize(card).await.map_err(refuse)?;
-        Ok(Response::new(tokenized.into()))
+        let card = request::tokenize(request.into_inner(), self.env.now())?;
+        let tokenized = self.payments.tokenize(card).await?;
+        Ok(Response::new(response::tokenized(&tokenized)))
     }
 
     async fn charge(
@@ -68,13 +65,13 @@ impl PaymentService for PaymentApi {
     ) -> Result<Response<pb::ChargeResponse>, Status> {
         Caller::of(&request).service("payment:charge")?;
         let stop = server::shutdown_signal(&request);
-        let charge = Charge::try_from(request.into_inner())?;
+        let charge = request::charge(&request.into_inner())?;
         let charged = self.payments.charge(charge, self.patience()).await;
-        if let Err(PaymentError::Scripted(Trouble::NoReply)) = charged {
+        if let Err(Error::Scripted(Trouble::NoReply)) = charged {
             outlast_the_caller(stop).await;
         }
-        let payment = charged.map_err(refuse)?;
-        Ok(Response::new(pb::ChargeResponse { payment: Some(payment.into()) }))
+        let payment = charged?;
+        Ok(Response::new(pb::ChargeResponse { payment: Some(response::payment(&payment)) }))
     }
 
     async fn resolve(
@@ -82,9 +79,9 @@ impl PaymentService for PaymentApi {
         request: Request<pb::ResolveRequest>,
     ) -> Result<Response<pb::ResolveResponse>, Status> {
         Caller::of(&request).service("payment:charge")?;
-        let key = parse::key(&request.get_ref().key)?;
-        let payment = self.payments.resolve(key).await.map_err(refuse)?;
-        Ok(Response::new(pb::ResolveResponse { payment: Some(payment.into()) }))
+        let key = request::resolve(request.get_ref())?;
+        let payment = self.payments.resolve(key).await?;
+        Ok(Response::new(pb::ResolveResponse { payment: Some(response::payment(&payment)) }))
     }
 
     async fn get_payment(
@@ -92,9 +89,9 @@ impl PaymentService for PaymentApi {
         request: Request<pb::GetPaymentRequest>,
     ) -> Result<Response<pb::GetPaymentResponse>, Status> {
         Caller::of(&request).service("payment:read")?;
-        let key = parse::key(&request.get_ref().key)?;
-        let payment = self.payments.get(key).await.map_err(refuse)?;
-        Ok(Response::new(pb::GetPaymentResponse { payment: Some(payment.into()) }))
+        let key = request::get_payment(request.get_ref())?;
+        let payment = self.payments.get(key).await?;
+        Ok(Response::new(pb::GetPaymentResponse { payment: Some(response::payment(&payment)) }))
     }
 
     async fn refund(
@@ -102,9 +99,9 @@ impl PaymentService for PaymentApi {
         request: Request<pb::RefundRequest>,
     ) -> Result<Response<pb::RefundResponse>, Status> {
         Caller::of(&request).service("payment:refund")?;
-        let key = parse::key(&request.get_ref().key)?;
-        let payment = self.payments.refund(key).await.map_err(refuse)?;
-        Ok(Response::new(pb::RefundResponse { payment: Some(payment.into()) }))
+        let key = request::refund(request.get_ref())?;
+        let payment = self.payments.refund(key).await?;
+        Ok(Response::new(pb::RefundResponse { payment: Some(response::payment(&payment)) }))
     }
 
     async fn list_payments(
@@ -112,16 +109,14 @@ impl PaymentService for PaymentApi {
         request: Request<pb::ListPaymentsRequest>,
     ) -> Result<Response<pb::ListPaymentsResponse>, Status> {
         Caller::of(&request).service("payment:read")?;
-        let List { query, range, after, size } = List::try_from(request.into_inner())?;
+        let list = request::list_payments(&request.into_inner())?;
+        let (range, size) = (list.range, list.size as usize);
         // One more than asked for shows whether there is a next page.
-        let found = self.payments.list(range, after.as_ref(), size + 1).await.map_err(refuse)?;
-        let size = size as usize;
-        let cursor = found.get(size).map(|_| parse::cursor_text(&found[size - 1]));
-        let next_page_token = cursor.map(|cursor| page::next_token(&query, &cursor));
-        Ok(Response::new(pb::ListPaymentsResponse {
-            payments: found.into_iter().take(size).map(Into::into).collect(),
-            next_page_token: next_page_token.unwrap_or_default(),
-        }))
+        let found = self.payments.list(range, list.after.as_ref(), list.size + 1).await?;
+        let last = found.get(size).map(|_| &found[size - 1]);
+        let next_page_token = page::token(&range, last);
+        let payments = found.iter().take(size).map(response::payment).collect();
+        Ok(Response::new(pb::ListPaymentsResponse { payments, next_page_token }))
     }
 }
 
@@ -132,49 +127,5 @@ async fn outlast_the_caller(stop: CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => {}
         () = tokio::time::sleep(left) => {}
-    }
-}
-
-/// The one place where an error gets its code and reason.
-fn refuse(error: PaymentError) -> Status {
-    let about = |reason: Reason, key: &PaymentKey| {
-        Refusal::new(reason, error.to_string()).with("key", key).into()
-    };
-    match &error {
-        PaymentError::NotFound { key } => about(Reason::PaymentNotFound, key),
-        PaymentError::NotCaptured { key } => about(Reason::PaymentNotCaptured, key),
-        PaymentError::KeyReused { key } => about(Reason::PaymentKeyReused, key),
-        PaymentError::Scripted(trouble) => scripted(*trouble),
-        PaymentError::Store(_) | PaymentError::Acquirer(_) => fault(error),
-    }
-}
-
-fn fault(error: PaymentError) -> Status {
-    let context = "the payment store failed";
-    let cause = match error {
-        PaymentError::Store(cause) => cause,
-        PaymentError::Acquirer(error) => error.into_inner(),
-        other => return error::internal(context, &other),
-    };
-    match cause {
-        StoreError::Database(failure) => error::failed(context, &failure, failure.is_unavailable()),
-        StoreError::Conflict => error::unavailable(context, &cause),
-        StoreError::Unreadable { .. } => error::internal(context, &cause),
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a transport's errors have no reason")]
-fn scripted(trouble: Trouble) -> Status {
-    match trouble {
-        // As a connection that breaks would have it: no ErrorInfo, so the outcome is unknown.
-        Trouble::ReplyLost | Trouble::NoReply => Status::unavailable("connection reset by peer"),
-        Trouble::ErrorAfterCapture => {
-            Refusal::new(Reason::Internal, "the processor failed, as its test token asks").into()
-        }
-        Trouble::Unavailable { .. } | Trouble::None | Trouble::Slow | Trouble::Late => {
-            Refusal::new(Reason::Unavailable, "the processor is away, as its test token asks")
-                .retry_after(MARGIN)
-                .into()
-        }
     }
 }

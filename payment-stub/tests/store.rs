@@ -15,7 +15,7 @@ use oxcart_types::Money;
 use payment_stub::{
     domain::{
         key::PaymentKey,
-        payment::{Order, Payment},
+        payment::{ChargeTerms, Payment},
     },
     store::{MIGRATIONS, Stores},
 };
@@ -113,12 +113,12 @@ fn key(text: &str) -> PaymentKey {
 }
 
 /// `minor_units` pence with `token`.
-fn order(minor_units: i64, token: &str) -> Order {
+fn terms(minor_units: i64, token: &str) -> ChargeTerms {
     let amount = Money::from_parts("GBP", minor_units).unwrap();
-    Order { amount, token: token.parse().unwrap() }
+    ChargeTerms { amount, token: token.parse().unwrap() }
 }
 
 /// A payment under way since noon.
 fn processing(name: &str) -> Payment {
-    Payment::open(key(name), order(1_250, "tok_visa"), None, NOON)
+    Payment::open(key(name), terms(1_250, "tok_visa"), None, NOON)
 }

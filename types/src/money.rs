@@ -80,9 +80,20 @@ impl Money {
     /// # Errors
     /// [`MoneyError::Negative`] and [`MoneyError::TooLarge`].
     pub const fn new(currency: Currency, minor_units: i64) -> Result<Self, MoneyError> {
+        match Self::check_minor_units(minor_units) {
+            Ok(minor_units) => Ok(Self { currency, minor_units }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Checks a number of minor units; the limits are those of every currency.
+    ///
+    /// # Errors
+    /// [`MoneyError::Negative`] and [`MoneyError::TooLarge`].
+    pub const fn check_minor_units(minor_units: i64) -> Result<i64, MoneyError> {
         match minor_units {
             ..0 => Err(MoneyError::Negative),
-            0..=MAX_AMOUNT => Ok(Self { currency, minor_units }),
+            0..=MAX_AMOUNT => Ok(minor_units),
             _ => Err(MoneyError::TooLarge),
         }
     }

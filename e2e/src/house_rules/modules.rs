@@ -21,7 +21,7 @@ const EVERYWHERE: [&str; 10] = [
 const STORE: [&str; 4] = ["store.rs", "store/memory.rs", "store/row.rs", "store/sql.rs"];
 
 /// Services that still have other names below `api/` and `app/`.
-const OTHER_NAMES: [&str; 2] = ["catalog-svc", "payment-stub"];
+const OTHER_NAMES: [&str; 1] = ["catalog-svc"];
 
 /// The modules that a service lacks. `files` are the paths of the workspace's files from its root.
 #[must_use]

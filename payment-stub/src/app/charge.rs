@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::{PaymentError, Payments};
+use super::{Error, Payments};
 use crate::domain::{
     key::PaymentKey,
-    payment::{Order, Payment},
+    payment::{ChargeTerms, Payment},
     scenario::{Scenario, Trouble},
 };
 use oxcart_types::PaymentState;
@@ -21,7 +21,7 @@ pub struct Charge {
     /// What the caller calls it.
     pub key: PaymentKey,
     /// What is to be paid, and how.
-    pub order: Order,
+    pub terms: ChargeTerms,
     /// A key that is first seen after this time is cancelled.
     pub not_after: Option<OffsetDateTime>,
 }
@@ -30,16 +30,16 @@ pub(super) async fn charge(
     payments: &Payments,
     charge: Charge,
     patience: Duration,
-) -> Result<Payment, PaymentError> {
-    let Charge { key, order, not_after } = charge;
-    let amount = order.amount;
-    fail_before(payments, &key, trouble(&order)).await?;
-    let attempt = Payment::open(key, order, not_after, payments.env.now());
+) -> Result<Payment, Error> {
+    let Charge { key, terms, not_after } = charge;
+    let amount = terms.amount;
+    fail_before(payments, &key, trouble(&terms)).await?;
+    let attempt = Payment::open(key, terms, not_after, payments.env.now());
     let opened = payments.store.open(&attempt).await?;
     if !opened.payment.is_for(amount) {
         let key = opened.payment.key;
         tracing::error!(payment.key = %key, "payment key {key} came again with another amount");
-        return Err(PaymentError::KeyReused { key });
+        return Err(Error::KeyReused { key });
     }
     let payment = outcome_within(payments, opened.payment, patience).await?;
     fail_after(&payment, opened.created)?;
@@ -51,12 +51,12 @@ async fn outcome_within(
     payments: &Payments,
     payment: Payment,
     patience: Duration,
-) -> Result<Payment, PaymentError> {
+) -> Result<Payment, Error> {
     if payment.is_terminal() {
         return Ok(payment);
     }
     // With too many under way none is started: the sweep takes it up.
-    let settling = payments.settler.start(&payment.key, payment.order);
+    let settling = payments.settler.start(&payment.key, payment.terms);
     let done = async {
         match settling {
             Some(settling) => settling.done().await,
@@ -70,33 +70,29 @@ async fn outcome_within(
     }
 }
 
-fn trouble(order: &Order) -> Trouble {
-    Scenario::of_named(&order.token).map_or(Trouble::None, |scenario| scenario.trouble)
+fn trouble(terms: &ChargeTerms) -> Trouble {
+    Scenario::of_named(&terms.token).map_or(Trouble::None, |scenario| scenario.trouble)
 }
 
 /// Fails the call if the script has it fail without a trace.
-async fn fail_before(
-    payments: &Payments,
-    key: &PaymentKey,
-    trouble: Trouble,
-) -> Result<(), PaymentError> {
+async fn fail_before(payments: &Payments, key: &PaymentKey, trouble: Trouble) -> Result<(), Error> {
     let Trouble::Unavailable { calls } = trouble else { return Ok(()) };
     let is_known = payments.store.find(key).await?.is_some();
     if !is_known && payments.script.is_one_of_the_first(key, calls) {
-        return Err(PaymentError::Scripted(trouble));
+        return Err(Error::Scripted(trouble));
     }
     Ok(())
 }
 
 /// Fails the call if the script has its answer lost. `is_first`: it opened the record.
-fn fail_after(payment: &Payment, is_first: bool) -> Result<(), PaymentError> {
-    let trouble = payment.order.as_ref().map_or(Trouble::None, trouble);
+fn fail_after(payment: &Payment, is_first: bool) -> Result<(), Error> {
+    let trouble = payment.terms.as_ref().map_or(Trouble::None, trouble);
     match (trouble, &payment.state) {
         // Cancelled: no processor was asked, so none had trouble.
         (_, PaymentState::Cancelled) => Ok(()),
-        (Trouble::NoReply, _) => Err(PaymentError::Scripted(trouble)),
+        (Trouble::NoReply, _) => Err(Error::Scripted(trouble)),
         (Trouble::ReplyLost | Trouble::ErrorAfterCapture, _) if is_first => {
-            Err(PaymentError::Scripted(trouble))
+            Err(Error::Scripted(trouble))
         }
         _ => Ok(()),
     }

@@ -19,11 +19,11 @@ use tokio_util::{
 
 use crate::{
     acquirer::Acquirer,
-    app::PaymentError,
+    app::Error,
     domain::{
         acquirer::Answer,
         key::PaymentKey,
-        payment::{Order, Payment},
+        payment::{ChargeTerms, Payment},
     },
     store::PaymentStore,
 };
@@ -77,10 +77,10 @@ impl Settler {
         Self { shared: Arc::new(Shared { store, acquirer, env, running, tasks, stop }) }
     }
 
-    /// Has `key` decided, by the task that is at it if there is one. `order` spares reading what is to
+    /// Has `key` decided, by the task that is at it if there is one. `terms` spares reading what is to
     /// be paid. `None` if too many are under way or the process stops.
     #[must_use]
-    pub fn start(&self, key: &PaymentKey, order: Option<Order>) -> Option<Settling> {
+    pub fn start(&self, key: &PaymentKey, terms: Option<ChargeTerms>) -> Option<Settling> {
         let mut running = self.shared.running();
         if let Some(known) = running.get(key) {
             return Some(Settling(known.clone()));
@@ -90,7 +90,7 @@ impl Settler {
         }
         let (seen, receiver) = watch::channel(None);
         running.insert(key.clone(), receiver.clone());
-        let task = Task { shared: self.shared.clone(), key: key.clone(), order, seen };
+        let task = Task { shared: self.shared.clone(), key: key.clone(), terms, seen };
         self.shared.tasks.spawn(task.run());
         Some(Settling(receiver))
     }
@@ -126,7 +126,7 @@ impl Shared {
 struct Task {
     shared: Arc<Shared>,
     key: PaymentKey,
-    order: Option<Order>,
+    terms: Option<ChargeTerms>,
     /// Tells those who wait, and wakes them also by going.
     seen: watch::Sender<Option<Payment>>,
 }
@@ -152,14 +152,14 @@ impl Task {
     }
 
     /// Asks once, and stores what was decided. Returns how long the acquirer needs if it is not.
-    async fn ask(&mut self) -> Result<Option<Duration>, PaymentError> {
+    async fn ask(&mut self) -> Result<Option<Duration>, Error> {
         let Shared { store, acquirer, env, .. } = &*self.shared;
-        if self.order.is_none() {
+        if self.terms.is_none() {
             let payment = store.find(&self.key).await?;
-            self.order = payment.filter(|payment| !payment.is_terminal()).and_then(|p| p.order);
+            self.terms = payment.filter(|payment| !payment.is_terminal()).and_then(|p| p.terms);
         }
-        let Some(order) = &self.order else { return Ok(None) };
-        match acquirer.ask(&self.key, order).await? {
+        let Some(terms) = &self.terms else { return Ok(None) };
+        match acquirer.ask(&self.key, terms).await? {
             Answer::NotYet(left) => Ok(Some(left)),
             Answer::Decided(outcome) => {
                 let settled = store.settle(&self.key, &outcome, env.now()).await?;
@@ -169,7 +169,7 @@ impl Task {
         }
     }
 
-    fn report(&self, failures: u32, error: &PaymentError) {
+    fn report(&self, failures: u32, error: &Error) {
         let (key, error) = (&self.key, kit_service::chain(error));
         if failures < FAILURES_TO_ALARM {
             tracing::warn!(payment.key = %key, failures, error, "payment {key} is undecided, asking again");

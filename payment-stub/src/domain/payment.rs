@@ -26,7 +26,7 @@ impl From<Outcome> for PaymentState {
 
 /// What is to be paid, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
+pub struct ChargeTerms {
     /// At least one minor unit.
     pub amount: Money,
     /// Stands for the card.
@@ -50,7 +50,7 @@ pub struct Payment {
     /// The caller's name for it.
     pub key: PaymentKey,
     /// `None` if it was cancelled before anyone named an amount.
-    pub order: Option<Order>,
+    pub terms: Option<ChargeTerms>,
     /// What became of it.
     pub state: PaymentState,
     /// When the key was first seen.
@@ -65,27 +65,27 @@ impl Payment {
     #[must_use]
     pub fn open(
         key: PaymentKey,
-        order: Order,
+        terms: ChargeTerms,
         not_after: Option<OffsetDateTime>,
         now: OffsetDateTime,
     ) -> Self {
         let is_late = not_after.is_some_and(|not_after| now > not_after);
         let state = if is_late { PaymentState::Cancelled } else { PaymentState::Processing };
-        Self { key, order: Some(order), state, created_at: now, updated_at: now }
+        Self { key, terms: Some(terms), state, created_at: now, updated_at: now }
     }
 
     /// The record of a key that is first seen at `now` in a question what became of it. It stands in
     /// the way of every later request to pay.
     #[must_use]
     pub const fn tombstone(key: PaymentKey, now: OffsetDateTime) -> Self {
-        Self { key, order: None, state: PaymentState::Cancelled, created_at: now, updated_at: now }
+        Self { key, terms: None, state: PaymentState::Cancelled, created_at: now, updated_at: now }
     }
 
     /// Whether a request to pay `amount` may be a repetition of the one recorded here. A tombstone
     /// does not know what the amount would have been, so it answers any.
     #[must_use]
     pub fn is_for(&self, amount: Money) -> bool {
-        self.order.as_ref().is_none_or(|order| order.amount == amount)
+        self.terms.as_ref().is_none_or(|terms| terms.amount == amount)
     }
 
     /// Whether it is decided.
@@ -153,13 +153,13 @@ mod tests {
         "k".parse().unwrap()
     }
 
-    fn order(minor_units: i64) -> Order {
+    fn terms(minor_units: i64) -> ChargeTerms {
         let amount = Money::from_parts("GBP", minor_units).unwrap();
-        Order { amount, token: "tok_visa".parse().unwrap() }
+        ChargeTerms { amount, token: "tok_visa".parse().unwrap() }
     }
 
     fn opened() -> Payment {
-        Payment::open(key(), order(100), None, NOW)
+        Payment::open(key(), terms(100), None, NOW)
     }
 
     fn captured() -> Payment {
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_request_after_its_time_is_cancelled_and_one_in_time_is_not() {
-        let open = |not_after| Payment::open(key(), order(1), not_after, NOW).state;
+        let open = |not_after| Payment::open(key(), terms(1), not_after, NOW).state;
         assert_eq!(open(None), PaymentState::Processing);
         assert_eq!(open(Some(NOW)), PaymentState::Processing);
         assert_eq!(open(Some(NOW - Duration::MICROSECOND)), PaymentState::Cancelled);
@@ -203,9 +203,9 @@ mod tests {
     #[test]
     fn a_key_is_for_one_amount_and_currency() {
         let payment = opened();
-        assert!(payment.is_for(order(100).amount));
-        assert!(!payment.is_for(order(101).amount));
+        assert!(payment.is_for(terms(100).amount));
+        assert!(!payment.is_for(terms(101).amount));
         assert!(!payment.is_for(Money::from_parts("EUR", 100).unwrap()));
-        assert!(Payment::tombstone(key(), NOW).is_for(order(101).amount));
+        assert!(Payment::tombstone(key(), NOW).is_for(terms(101).amount));
     }
 }

@@ -7,7 +7,7 @@ use super::StoreError;
 use crate::domain::{
     acquirer::AcquirerCharge,
     card::{Brand, KeptCard},
-    payment::{Cursor, Order, Outcome, Payment, Range},
+    payment::{ChargeTerms, Cursor, Outcome, Payment, Range},
     scenario::Verdict,
     token::PaymentToken,
 };
@@ -54,7 +54,7 @@ pub(super) fn payment(row: &Row) -> Result<Payment, StoreError> {
     };
     Ok(Payment {
         key: row.parse("payment_key")?,
-        order: order(row)?,
+        terms: terms(row)?,
         state,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
@@ -102,14 +102,14 @@ pub(super) const fn verdict_column(verdict: Verdict) -> Option<&'static str> {
 }
 
 /// The columns of what is to be paid, all null or none.
-pub(super) fn order_columns(
-    order: Option<&Order>,
+pub(super) fn terms_columns(
+    terms: Option<&ChargeTerms>,
 ) -> (Option<i64>, Option<&'static str>, Option<&str>) {
-    let amount = order.map(|order| order.amount);
+    let amount = terms.map(|terms| terms.amount);
     (
         amount.map(Money::minor_units),
         amount.map(|amount| amount.currency().code()),
-        order.map(|order| PaymentToken::expose(&order.token)),
+        terms.map(|terms| PaymentToken::expose(&terms.token)),
     )
 }
 
@@ -123,11 +123,11 @@ pub(super) fn list_limits(range: Range, after: Option<&Cursor>) -> (i64, i64, i6
     (start, end, created_at, key)
 }
 
-fn order(row: &Row) -> Result<Option<Order>, StoreError> {
+fn terms(row: &Row) -> Result<Option<ChargeTerms>, StoreError> {
     let token = row.parse_optional("token_ref")?;
     match (row.get("currency")?, row.get("amount_minor")?, token) {
         (Some(currency), Some(minor_units), Some(token)) => {
-            Ok(Some(Order { amount: money(currency, minor_units)?, token }))
+            Ok(Some(ChargeTerms { amount: money(currency, minor_units)?, token }))
         }
         _ => Ok(None),
     }

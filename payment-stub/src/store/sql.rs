@@ -106,7 +106,7 @@ impl SqlStore {
 #[async_trait]
 impl PaymentStore for SqlStore {
     async fn open(&self, payment: &Payment) -> Result<Opened, StoreError> {
-        let (amount, currency, token) = row::order_columns(payment.order.as_ref());
+        let (amount, currency, token) = row::terms_columns(payment.terms.as_ref());
         let state = StateColumns::from(&payment.state);
         let open = self
             .database
@@ -255,7 +255,7 @@ impl AcquirerStore for SqlStore {
 mod tests {
 
     use super::*;
-    use crate::{domain::payment::Order, store::MIGRATIONS};
+    use crate::{domain::payment::ChargeTerms, store::MIGRATIONS};
 
     const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -272,9 +272,9 @@ mod tests {
         let SqlDatabase::Sqlite(sqlite) = &database else { panic!("it is SQLite") };
         let store = SqlStore::new(database.clone());
         let amount = oxcart_types::Money::from_parts("GBP", 1).unwrap();
-        let order = Order { amount, token: "tok_visa".parse().unwrap() };
+        let terms = ChargeTerms { amount, token: "tok_visa".parse().unwrap() };
         let [open, captured] = ["open", "captured"]
-            .map(|key| Payment::open(key.parse().unwrap(), order.clone(), None, AT));
+            .map(|key| Payment::open(key.parse().unwrap(), terms.clone(), None, AT));
         store.open(&open).await.unwrap();
         store.open(&captured).await.unwrap();
         let outcome = Outcome::Captured("pay_1".parse().unwrap());

@@ -13,12 +13,12 @@ use kit_service::Env;
 use oxcart_types::{DeclineReason, PaymentState};
 use payment_stub::{
     acquirer::{Acquirer, AcquirerError, SimulatedAcquirer},
-    app::{Charge, PaymentError, Payments, Settler, sweep_until},
+    app::{Charge, Error, Payments, Settler, sweep_until},
     domain::{
         acquirer::{Answer, Delays},
         card::CardNumber,
         key::PaymentKey,
-        payment::{Order, Outcome, Payment, Range},
+        payment::{ChargeTerms, Outcome, Payment, Range},
         scenario::Trouble,
         token::Tokenized,
     },
@@ -26,7 +26,7 @@ use payment_stub::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{NOON, PATIENCE, key, order, processing};
+use crate::{NOON, PATIENCE, key, processing, terms};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -50,8 +50,8 @@ impl Acquirer for Flaky {
         self.inner.tokenize(card).await
     }
 
-    async fn ask(&self, key: &PaymentKey, order: &Order) -> Result<Answer, AcquirerError> {
-        let answer = self.inner.ask(key, order).await;
+    async fn ask(&self, key: &PaymentKey, terms: &ChargeTerms) -> Result<Answer, AcquirerError> {
+        let answer = self.inner.ask(key, terms).await;
         let fails = |left: u32| left.checked_sub(1);
         // The acquirer did it, and its answer was lost.
         match self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails) {
@@ -85,7 +85,7 @@ impl Process {
         Self { stores: stores.clone(), settler, payments, env }
     }
 
-    async fn charge(&self, name: &str, token: &str) -> Result<Payment, PaymentError> {
+    async fn charge(&self, name: &str, token: &str) -> Result<Payment, Error> {
         self.charge_within(name, token, PATIENCE).await
     }
 
@@ -94,8 +94,8 @@ impl Process {
         name: &str,
         token: &str,
         patience: Duration,
-    ) -> Result<Payment, PaymentError> {
-        let charge = Charge { key: key(name), order: order(1_250, token), not_after: None };
+    ) -> Result<Payment, Error> {
+        let charge = Charge { key: key(name), terms: terms(1_250, token), not_after: None };
         self.payments.charge(charge, patience).await
     }
 
@@ -196,9 +196,9 @@ pub async fn the_same_charge_gives_the_same_answer(stores: Stores) {
 pub async fn a_key_is_not_reused_for_another_amount(stores: Stores) {
     let process = Process::start(&stores);
     let first = process.charge("k", "tok_visa").await.unwrap();
-    let charge = Charge { key: key("k"), order: order(1_251, "tok_visa"), not_after: None };
+    let charge = Charge { key: key("k"), terms: terms(1_251, "tok_visa"), not_after: None };
     let refused = process.payments.charge(charge, PATIENCE).await;
-    assert!(matches!(refused, Err(PaymentError::KeyReused { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::KeyReused { .. })), "{refused:?}");
     assert_eq!(process.payments.get(key("k")).await.unwrap(), first);
 }
 
@@ -216,7 +216,7 @@ pub async fn a_tombstone_is_never_charged(stores: Stores) {
 pub async fn a_charge_after_its_time_is_cancelled_for_good(stores: Stores) {
     let process = Process::start(&stores);
     for not_after in [Some(NOON - SECOND), None] {
-        let charge = Charge { key: key("k"), order: order(1_250, "tok_visa"), not_after };
+        let charge = Charge { key: key("k"), terms: terms(1_250, "tok_visa"), not_after };
         let payment = process.payments.charge(charge, PATIENCE).await.unwrap();
         assert_eq!(payment.state, PaymentState::Cancelled);
     }
@@ -243,7 +243,7 @@ pub async fn captured_at_the_acquirer_but_unknown_here_is_found_after_boot(store
         Delays { slow: SECOND, late: SECOND },
         process.env.clone(),
     );
-    let answer = acquirer.ask(&payment.key, &payment.order.unwrap()).await.unwrap();
+    let answer = acquirer.ask(&payment.key, &payment.terms.unwrap()).await.unwrap();
     let Answer::Decided(outcome) = answer else { panic!("{answer:?}") };
     assert_eq!(process.resolve("k").await, PaymentState::Processing);
 
@@ -316,10 +316,10 @@ pub async fn a_refund_gives_back_once_and_only_what_was_captured(stores: Stores)
     process.resolve("cancelled").await;
     for name in ["declined", "slow", "cancelled"] {
         let refused = process.payments.refund(key(name)).await;
-        assert!(matches!(refused, Err(PaymentError::NotCaptured { .. })), "{name}: {refused:?}");
+        assert!(matches!(refused, Err(Error::NotCaptured { .. })), "{name}: {refused:?}");
     }
     let unknown = process.payments.refund(key("unknown")).await;
-    assert!(matches!(unknown, Err(PaymentError::NotFound { .. })), "{unknown:?}");
+    assert!(matches!(unknown, Err(Error::NotFound { .. })), "{unknown:?}");
 
     let refunded = process.payments.refund(key("paid")).await.unwrap();
     assert!(
@@ -335,7 +335,7 @@ pub async fn unavailable_calls_leave_no_trace(stores: Stores) {
     let process = Process::start(&stores);
     for _ in 0..2 {
         let failed = process.charge("k", "tok_unavailable_2").await;
-        assert!(matches!(failed, Err(PaymentError::Scripted(Trouble::Unavailable { calls: 2 }))));
+        assert!(matches!(failed, Err(Error::Scripted(Trouble::Unavailable { calls: 2 }))));
         assert_eq!(stores.payments.find(&key("k")).await.unwrap(), None);
         assert_eq!(process.at_the_acquirer("k").await, None);
     }
@@ -352,7 +352,7 @@ pub async fn a_lost_reply_hides_a_capture_from_one_call_only(stores: Stores) {
         ("tok_error_after_capture", Trouble::ErrorAfterCapture),
     ] {
         let failed = process.charge(name, name).await;
-        assert!(matches!(failed, Err(PaymentError::Scripted(seen)) if seen == trouble));
+        assert!(matches!(failed, Err(Error::Scripted(seen)) if seen == trouble));
         assert!(same_capture(&process.resolve(name).await, process.at_the_acquirer(name).await));
         assert!(is_captured(&process.charge(name, name).await.unwrap().state));
     }
@@ -362,7 +362,7 @@ pub async fn a_payment_without_replies_is_seen_by_resolve(stores: Stores) {
     let process = Process::start(&stores);
     for _ in 0..3 {
         let failed = process.charge("k", "tok_no_reply").await;
-        assert!(matches!(failed, Err(PaymentError::Scripted(Trouble::NoReply))));
+        assert!(matches!(failed, Err(Error::Scripted(Trouble::NoReply))));
     }
     assert!(same_capture(&process.resolve("k").await, process.at_the_acquirer("k").await));
 }

@@ -13,7 +13,7 @@ use payment_stub::{
 };
 use time::Duration;
 
-use crate::{NOON, key, order, processing};
+use crate::{NOON, key, processing, terms};
 
 fn captured(payment_id: &str) -> Outcome {
     Outcome::Captured(payment_id.parse().unwrap())
@@ -26,7 +26,7 @@ async fn decided(stores: &Stores, name: &str, outcome: Outcome) -> Payment {
 }
 
 pub async fn what_is_written_reads_back(stores: Stores) {
-    let late = Payment::open(key("late"), order(7, "tok_visa"), Some(NOON - Duration::HOUR), NOON);
+    let late = Payment::open(key("late"), terms(7, "tok_visa"), Some(NOON - Duration::HOUR), NOON);
     let mut written = vec![processing("open"), late, Payment::tombstone(key("none"), NOON)];
     for payment in &written {
         assert!(stores.payments.open(payment).await.unwrap().created);
@@ -46,7 +46,7 @@ pub async fn one_of_many_attempts_to_open_a_key_wins(stores: Stores) {
     let attempts: Vec<_> = (1..=16)
         .map(|minor_units| {
             let store = stores.payments.clone();
-            let payment = Payment::open(key("k"), order(minor_units, "tok_visa"), None, NOON);
+            let payment = Payment::open(key("k"), terms(minor_units, "tok_visa"), None, NOON);
             tokio::spawn(async move { store.open(&payment).await.unwrap() })
         })
         .collect();
@@ -89,7 +89,7 @@ pub async fn a_decided_record_never_changes(stores: Stores) {
             let settled = stores.payments.settle(&record.key, &outcome, later).await.unwrap();
             assert_eq!(settled.as_ref(), Some(&record));
         }
-        let attempt = Payment::open(record.key.clone(), order(1_250, "tok_visa"), None, later);
+        let attempt = Payment::open(record.key.clone(), terms(1_250, "tok_visa"), None, later);
         let opened = stores.payments.open(&attempt).await.unwrap();
         assert_eq!((opened.created, &opened.payment), (false, &record));
         if record.key != key("captured") {
@@ -144,7 +144,7 @@ pub async fn pages_hold_every_payment_once_in_order(stores: Stores) {
         let created_at = NOON + Duration::seconds(number / 4);
         let name =
             format!("{}{number}", ["a", "B", "_", "-"][usize::try_from(number % 4).unwrap()]);
-        let payment = Payment::open(key(&name), order(1, "tok_visa"), None, created_at);
+        let payment = Payment::open(key(&name), terms(1, "tok_visa"), None, created_at);
         stores.payments.open(&payment).await.unwrap();
         written.push(payment);
     }
@@ -210,7 +210,7 @@ pub async fn what_is_kept_of_a_card_reads_back(stores: Stores) {
 pub async fn the_acquirer_keeps_one_charge_for_a_key(stores: Stores) {
     let charge = |outcome, at| AcquirerCharge {
         key: key("k"),
-        amount: order(1, "tok_visa").amount,
+        amount: terms(1, "tok_visa").amount,
         outcome,
         decided_at: at + Duration::SECOND,
         created_at: at,

@@ -157,7 +157,7 @@ impl BadFields {
                 let refunded_at =
                     self.optional_timestamp(&format!("{path}.refund_time"), refund_time);
                 let payment_id = self.take(format!("{path}.payment_id"), sent.payment_id.parse());
-                Some(PaymentState::Captured { payment_id: payment_id?, refunded_at: refunded_at? })
+                Some(PaymentState::Captured { payment_id: payment_id?, refunded_at })
             }
             Ok(payment::PaymentState::Unspecified) | Err(_) => {
                 self.push(format!("{path}.state"), "must be a known PaymentState");

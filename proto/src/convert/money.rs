@@ -1,6 +1,8 @@
 //! Amounts of money.
 
-use oxcart_types::{Money, MoneyError, Price};
+use std::fmt::Display;
+
+use oxcart_types::{Money, Price};
 
 use crate::{BadFields, common};
 
@@ -16,13 +18,28 @@ impl From<Money> for common::Money {
 impl BadFields {
     /// Reads an amount of money that must be set.
     pub fn money(&mut self, path: &str, amount: Option<&common::Money>) -> Option<Money> {
+        self.money_within(path, amount, Money::check_minor_units)
+    }
+
+    /// Reads an amount of money that must be set, and at least one minor unit.
+    pub fn positive_money(&mut self, path: &str, amount: Option<&common::Money>) -> Option<Money> {
+        self.money_within(path, amount, |minor_units| match minor_units {
+            0 => Err("must be at least 1".to_owned()),
+            _ => Money::check_minor_units(minor_units).map_err(|error| error.to_string()),
+        })
+    }
+
+    fn money_within<E: Display>(
+        &mut self,
+        path: &str,
+        amount: Option<&common::Money>,
+        check: impl FnOnce(i64) -> Result<i64, E>,
+    ) -> Option<Money> {
         let amount = self.required(path, amount)?;
-        let money = Money::from_parts(&amount.currency_code, amount.minor_units);
-        let part = match money {
-            Err(MoneyError::UnknownCurrency) => "currency_code",
-            _ => "minor_units",
-        };
-        self.take(format!("{path}.{part}"), money)
+        let currency = self.take(format!("{path}.currency_code"), amount.currency_code.parse());
+        let path = format!("{path}.minor_units");
+        let minor_units = self.take(path.clone(), check(amount.minor_units));
+        self.take(path, Money::new(currency?, minor_units?))
     }
 
     /// Reads the price of one piece, which must be set.

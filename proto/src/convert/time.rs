@@ -29,16 +29,13 @@ impl BadFields {
         self.take(path, read(at).ok_or(NOT_A_TIME))
     }
 
-    /// Reads a time that may be unset.
+    /// Reads a time that may be unset. None also if it was noted as bad: [`Self::finish`] refuses then.
     pub fn optional_timestamp(
         &mut self,
         path: &str,
         at: Option<Timestamp>,
-    ) -> Option<Option<OffsetDateTime>> {
-        match at {
-            None => Some(None),
-            Some(at) => self.take(path, read(at).map(Some).ok_or(NOT_A_TIME)),
-        }
+    ) -> Option<OffsetDateTime> {
+        self.take(path, read(at?).ok_or(NOT_A_TIME))
     }
 
     /// Reads a span of time; an unset one is zero.
@@ -76,7 +73,7 @@ mod tests {
             assert!(!bad.is_empty(), "{seconds} {nanos}");
         }
         assert_eq!(bad.timestamp("at", None), None);
-        assert_eq!(bad.optional_timestamp("other", None), Some(None));
+        assert_eq!(bad.optional_timestamp("other", None), None);
         assert_eq!(bad.paths(), ["at"]);
     }
 
