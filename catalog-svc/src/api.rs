@@ -1,20 +1,16 @@
-//! The catalogue over gRPC: parse, ask, answer.
-//!
-//! Deliberately absent: decisions, which [`crate::app`] makes.
+//! `oxcart.catalog.v1.CatalogService`: check who asks, read, ask, answer.
 
-mod answer;
-mod parse;
+mod page;
+mod request;
+mod response;
+mod status;
 mod upload;
 
-use kit_rpc::{auth::Caller, page};
+use kit_rpc::auth::Caller;
 use oxcart_proto::catalog::{self as pb, catalog_service_server::CatalogService};
 use oxcart_types::Currency;
 use tonic::{Request, Response, Status, Streaming};
 
-use self::{
-    answer::cursor,
-    parse::{ListItems, SearchItems},
-};
 use crate::app::Catalog;
 
 /// What a service's token must allow before the service may write.
@@ -40,37 +36,33 @@ impl CatalogService for CatalogApi {
         &self,
         request: Request<pb::GetDescriptionsRequest>,
     ) -> Result<Response<pb::GetDescriptionsResponse>, Status> {
-        let skus = parse::skus(&request.into_inner())?;
+        let skus = request::get_descriptions(&request.into_inner())?;
         let found = self.catalog.descriptions(&skus).await?;
-        Ok(Response::new(found.into()))
+        Ok(Response::new(response::get_descriptions(found)))
     }
 
     async fn list_items(
         &self,
         request: Request<pb::ListItemsRequest>,
     ) -> Result<Response<pb::ListItemsResponse>, Status> {
-        let wanted = ListItems::try_from(request.into_inner())?;
-        let part = self.catalog.list(wanted.after.as_ref(), wanted.size).await?;
-        let last = part.rows.last().filter(|_| part.has_more);
-        let next = last.map(|item| page::next_token(parse::LIST_QUERY, item.sku.as_str()));
-        Ok(Response::new(pb::ListItemsResponse {
-            items: part.rows.into_iter().map(Into::into).collect(),
-            next_page_token: next.unwrap_or_default(),
-        }))
+        let list = request::list_items(&request.into_inner())?;
+        let part = self.catalog.list(list.after.as_ref(), list.size).await?;
+        let next_page_token = page::after_item(part.rows.last().filter(|_| part.has_more));
+        let items = part.rows.into_iter().map(Into::into).collect();
+        Ok(Response::new(pb::ListItemsResponse { items, next_page_token }))
     }
 
     async fn search_items(
         &self,
         request: Request<pb::SearchItemsRequest>,
     ) -> Result<Response<pb::SearchItemsResponse>, Status> {
-        let search = SearchItems::try_from(request.into_inner())?;
+        let request = request.into_inner();
+        let search = request::search_items(&request)?;
         let part = self.catalog.search(&search.query, search.after.as_ref(), search.size).await?;
         let last = part.rows.last().filter(|_| part.has_more);
-        let next = last.map(|found| page::next_token(&search.list_query, &cursor(found)));
-        Ok(Response::new(pb::SearchItemsResponse {
-            items: part.rows.into_iter().map(|found| found.item.into()).collect(),
-            next_page_token: next.unwrap_or_default(),
-        }))
+        let next_page_token = page::after_match(&request.query, last);
+        let items = part.rows.into_iter().map(|found| found.item.into()).collect();
+        Ok(Response::new(pb::SearchItemsResponse { items, next_page_token }))
     }
 
     async fn import_items(
@@ -80,7 +72,7 @@ impl CatalogService for CatalogApi {
         Caller::of(&request).service(WRITE_SCOPE)?;
         let (file, currency) = upload::read(request.into_inner()).await?;
         let saved = self.catalog.import(file, currency.unwrap_or(self.default_currency)).await?;
-        Ok(Response::new(saved.into()))
+        Ok(Response::new(response::import_items(saved)))
     }
 
     async fn upsert_item(
@@ -88,7 +80,7 @@ impl CatalogService for CatalogApi {
         request: Request<pb::UpsertItemRequest>,
     ) -> Result<Response<pb::UpsertItemResponse>, Status> {
         Caller::of(&request).service(WRITE_SCOPE)?;
-        let item = parse::item(&request.into_inner())?;
+        let item = request::upsert_item(&request.into_inner())?;
         self.catalog.upsert(item.clone()).await?;
         Ok(Response::new(pb::UpsertItemResponse { item: Some(item.into()) }))
     }
@@ -98,7 +90,7 @@ impl CatalogService for CatalogApi {
         request: Request<pb::DeleteItemRequest>,
     ) -> Result<Response<pb::DeleteItemResponse>, Status> {
         Caller::of(&request).service(WRITE_SCOPE)?;
-        let sku = parse::sku(&request.into_inner())?;
+        let sku = request::delete_item(&request.into_inner())?;
         self.catalog.delete(sku).await?;
         Ok(Response::new(pb::DeleteItemResponse {}))
     }

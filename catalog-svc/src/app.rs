@@ -1,40 +1,22 @@
 //! What can be done with the catalogue: load, decide, save.
 
+mod error;
+
 use std::{collections::HashMap, sync::Arc};
 
 use oxcart_types::{Currency, Item, Sku};
-use tokio::task::JoinError;
 
+pub use error::Error;
 // What the use cases answer and fail with: the api knows them as words of ours.
 pub use crate::store::{Saved, StoreError};
 use crate::{
     domain::{
-        import::{self, BadFile},
+        import,
         item::ItemSet,
         search::{Match, Place, Query},
     },
     store::CatalogStore,
 };
-
-/// Why the catalogue did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum CatalogError {
-    /// Nothing is for sale under this SKU.
-    #[error("no item has the SKU {sku}")]
-    NotFound {
-        /// The SKU.
-        sku: Sku,
-    },
-    /// The file has bad rows; nothing of it was stored.
-    #[error(transparent)]
-    BadFile(#[from] BadFile),
-    /// The process shuts down, or the reader of files has a fault.
-    #[error("reading the file was interrupted")]
-    Interrupted(#[from] JoinError),
-    /// The store failed.
-    #[error("the catalogue store failed")]
-    Store(#[from] StoreError),
-}
 
 /// Items that were looked up by SKU.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,8 +61,8 @@ impl Catalog {
     /// Looks items up.
     ///
     /// # Errors
-    /// [`CatalogError::Store`].
-    pub async fn descriptions(&self, skus: &[Sku]) -> Result<Descriptions, CatalogError> {
+    /// [`Error::Store`].
+    pub async fn descriptions(&self, skus: &[Sku]) -> Result<Descriptions, Error> {
         let found = self.store.find(skus).await?;
         let mut found: HashMap<Sku, Option<Item>> =
             found.into_iter().map(|item| (item.sku.clone(), Some(item))).collect();
@@ -98,33 +80,29 @@ impl Catalog {
     /// Up to `size` items by SKU, those behind `after`.
     ///
     /// # Errors
-    /// [`CatalogError::Store`].
-    pub async fn list(&self, after: Option<&Sku>, size: u32) -> Result<Part<Item>, CatalogError> {
+    /// [`Error::Store`].
+    pub async fn list(&self, after: Option<&Sku>, size: u32) -> Result<Part<Item>, Error> {
         Ok(Part::cut(self.store.list(after, size + 1).await?, size))
     }
 
     /// Up to `size` items that match `query`, best first, those behind `after`.
     ///
     /// # Errors
-    /// [`CatalogError::Store`].
+    /// [`Error::Store`].
     pub async fn search(
         &self,
         query: &Query,
         after: Option<&Place>,
         size: u32,
-    ) -> Result<Part<Match>, CatalogError> {
+    ) -> Result<Part<Match>, Error> {
         Ok(Part::cut(self.store.search(query, after, size + 1).await?, size))
     }
 
     /// Stores all items of a CSV file, or none.
     ///
     /// # Errors
-    /// [`CatalogError::BadFile`], [`CatalogError::Interrupted`], [`CatalogError::Store`].
-    pub async fn import(
-        &self,
-        file: Vec<u8>,
-        default_currency: Currency,
-    ) -> Result<Saved, CatalogError> {
+    /// [`Error::BadFile`], [`Error::Interrupted`], [`Error::Store`].
+    pub async fn import(&self, file: Vec<u8>, default_currency: Currency) -> Result<Saved, Error> {
         // A large file takes longer than a task may keep its thread from others.
         let parse = move || import::parse(&file, default_currency);
         let items = tokio::task::spawn_blocking(parse).await??;
@@ -141,7 +119,7 @@ impl Catalog {
         &self,
         file: &str,
         default_currency: Currency,
-    ) -> Result<Option<Saved>, CatalogError> {
+    ) -> Result<Option<Saved>, Error> {
         if !self.store.list(None, 1).await?.is_empty() {
             return Ok(None);
         }
@@ -151,8 +129,8 @@ impl Catalog {
     /// Stores one item.
     ///
     /// # Errors
-    /// [`CatalogError::Store`].
-    pub async fn upsert(&self, item: Item) -> Result<(), CatalogError> {
+    /// [`Error::Store`].
+    pub async fn upsert(&self, item: Item) -> Result<(), Error> {
         let sku = item.sku.clone();
         self.store.save(&ItemSet::from_iter([item])).await?;
         tracing::info!(item.sku = %sku, "stored item {sku}");
@@ -162,10 +140,10 @@ impl Catalog {
     /// Takes one item out.
     ///
     /// # Errors
-    /// [`CatalogError::NotFound`], [`CatalogError::Store`].
-    pub async fn delete(&self, sku: Sku) -> Result<(), CatalogError> {
+    /// [`Error::NotFound`], [`Error::Store`].
+    pub async fn delete(&self, sku: Sku) -> Result<(), Error> {
         if !self.store.delete(&sku).await? {
-            return Err(CatalogError::NotFound { sku });
+            return Err(Error::NotFound { sku });
         }
         tracing::info!(item.sku = %sku, "took item {sku} out of the catalogue");
         Ok(())

@@ -16,6 +16,7 @@ use crate::{
     app::{Error, Payments},
     domain::scenario::Trouble,
 };
+use request::ListPayments;
 
 /// What is kept of a caller's time to read the record again and send the answer.
 const MARGIN: Duration = Duration::from_millis(100);
@@ -109,10 +110,10 @@ impl PaymentService for PaymentApi {
         request: Request<pb::ListPaymentsRequest>,
     ) -> Result<Response<pb::ListPaymentsResponse>, Status> {
         Caller::of(&request).service("payment:read")?;
-        let list = request::list_payments(&request.into_inner())?;
-        let (range, size) = (list.range, list.size as usize);
+        let ListPayments { range, after, size } = request::list_payments(&request.into_inner())?;
         // One more than asked for shows whether there is a next page.
-        let found = self.payments.list(range, list.after.as_ref(), list.size + 1).await?;
+        let found = self.payments.list(range, after.as_ref(), size + 1).await?;
+        let size = size as usize;
         let last = found.get(size).map(|_| &found[size - 1]);
         let next_page_token = page::token(&range, last);
         let payments = found.iter().take(size).map(response::payment).collect();

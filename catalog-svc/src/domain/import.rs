@@ -19,7 +19,7 @@ use crate::domain::{
     item::ItemSet,
 };
 
-pub use self::bad_file::{BadField, BadFile, MAX_LISTED_ROWS, Reason};
+pub use self::bad_file::{BadField, BadFile, Fault, MAX_LISTED_ROWS};
 
 /// The largest file, in bytes: 32 MiB.
 pub const MAX_FILE_BYTES: usize = 32 * 1024 * 1024;
@@ -46,7 +46,7 @@ pub fn parse(file: &[u8], default_currency: Currency) -> Result<ItemSet, BadFile
     let mut items = Vec::new();
     for (index, record) in records.enumerate() {
         if index == MAX_ROWS {
-            bad.push_row(vec![BadField::of_line(record.line, Reason::TooManyRows)]);
+            bad.push_row(vec![BadField::of_line(record.line, Fault::TooManyRows)]);
             break;
         }
         match reader.read(record) {
@@ -73,7 +73,7 @@ impl Reader {
         let sku = row.take(Column::Sku, |text| {
             let sku: Sku = text.parse()?;
             let first_line = *self.first_lines.entry(sku.clone()).or_insert(line);
-            if first_line == line { Ok(sku) } else { Err(Reason::Repeated { first_line }) }
+            if first_line == line { Ok(sku) } else { Err(Fault::Repeated { first_line }) }
         });
         let name = row.take(Column::Name, |text| Ok(text.parse()?));
         let description = row.take(Column::Description, |text| Ok(text.parse()?));
@@ -93,9 +93,9 @@ impl Reader {
     }
 }
 
-fn read_price(currency: Currency, text: &str) -> Result<Price, Reason> {
+fn read_price(currency: Currency, text: &str) -> Result<Price, Fault> {
     if text.is_empty() {
-        return Err(Reason::Empty);
+        return Err(Fault::Empty);
     }
     Ok(Price::try_from(Money::parse_decimal(currency, text)?)?)
 }

@@ -20,20 +20,13 @@ const EVERYWHERE: [&str; 10] = [
 /// The modules of every service that keeps something.
 const STORE: [&str; 4] = ["store.rs", "store/memory.rs", "store/row.rs", "store/sql.rs"];
 
-/// Services that still have other names below `api/` and `app/`.
-const OTHER_NAMES: [&str; 1] = ["catalog-svc"];
-
 /// The modules that a service lacks. `files` are the paths of the workspace's files from its root.
 #[must_use]
 pub fn check_modules(files: &[String]) -> Vec<Violation> {
     let missing = |service: &str| {
-        let names_differ = OTHER_NAMES.contains(&service);
-        let everywhere = EVERYWHERE.iter().filter(move |module| {
-            !(names_differ && (module.starts_with("api/") || module.starts_with("app/")))
-        });
         // The controller keeps nothing.
         let store = STORE.iter().filter(|_| service != "controller-svc");
-        let paths = everywhere.chain(store).map(|module| format!("{service}/src/{module}"));
+        let paths = EVERYWHERE.iter().chain(store).map(|module| format!("{service}/src/{module}"));
         paths.filter(|path| !files.contains(path)).collect::<Vec<_>>()
     };
     let missing = SERVICES.into_iter().flat_map(missing);

@@ -55,12 +55,12 @@ pub struct BadField {
     /// The field; none if the row has no fields to speak of.
     pub column: Option<&'static str>,
     /// What is wrong with it.
-    pub reason: Reason,
+    pub fault: Fault,
 }
 
 impl BadField {
-    pub(super) const fn of_line(line: usize, reason: Reason) -> Self {
-        Self { line, column: None, reason }
+    pub(super) const fn of_line(line: usize, fault: Fault) -> Self {
+        Self { line, column: None, fault }
     }
 
     /// Where it is, for people: `line 7, price`.
@@ -75,7 +75,7 @@ impl BadField {
 
 /// Why a field or a row was refused. The text fits behind the place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Reason {
+pub enum Fault {
     /// It has no price.
     #[error("must not be empty")]
     Empty,

@@ -1,6 +1,6 @@
 //! The first line of a file, which names the columns.
 
-use super::{BadField, Reason};
+use super::{BadField, Fault};
 use crate::domain::csv::Record;
 
 /// What a file may say about an item.
@@ -43,18 +43,18 @@ impl Header {
         for field in fields {
             match Column::ALL.iter().find(|column| column.name().as_bytes() == &*field) {
                 Some(column) if columns.contains(column) => {
-                    bad.push(bad_column(line, *column, Reason::ColumnRepeated));
+                    bad.push(bad_column(line, *column, Fault::ColumnRepeated));
                 }
                 Some(column) => columns.push(*column),
                 None => {
                     let name = String::from_utf8_lossy(&field).into_owned();
-                    bad.push(BadField::of_line(line, Reason::ColumnUnknown { name }));
+                    bad.push(BadField::of_line(line, Fault::ColumnUnknown { name }));
                 }
             }
         }
         let is_missing = |column: &Column| *column != Column::Currency && !columns.contains(column);
         let missing = Column::ALL.into_iter().filter(is_missing);
-        bad.extend(missing.map(|column| bad_column(line, column, Reason::ColumnMissing)));
+        bad.extend(missing.map(|column| bad_column(line, column, Fault::ColumnMissing)));
         if bad.is_empty() { Ok(Self(columns)) } else { Err(bad) }
     }
 
@@ -69,6 +69,6 @@ impl Header {
     }
 }
 
-const fn bad_column(line: usize, column: Column, reason: Reason) -> BadField {
-    BadField { line, column: Some(column.name()), reason }
+const fn bad_column(line: usize, column: Column, fault: Fault) -> BadField {
+    BadField { line, column: Some(column.name()), fault }
 }

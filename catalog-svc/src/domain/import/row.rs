@@ -3,7 +3,7 @@
 use std::{borrow::Cow, str};
 
 use super::{
-    BadField, Reason,
+    BadField, Fault,
     header::{Column, Header},
 };
 use crate::domain::csv::Record;
@@ -19,11 +19,11 @@ pub(super) struct Row<'a> {
 impl<'a> Row<'a> {
     pub(super) fn new(header: &'a Header, record: Record<'a>) -> Result<Self, Vec<BadField>> {
         let line = record.line;
-        let refused = |reason| vec![BadField::of_line(line, reason)];
+        let refused = |fault| vec![BadField::of_line(line, fault)];
         let fields = record.fields.map_err(|error| refused(error.into()))?;
         let (found, expected) = (fields.len(), header.width());
         if found != expected {
-            return Err(refused(Reason::FieldCount { found, expected }));
+            return Err(refused(Fault::FieldCount { found, expected }));
         }
         Ok(Self { header, line, fields, bad: Vec::new() })
     }
@@ -37,12 +37,12 @@ impl<'a> Row<'a> {
     pub(super) fn take<T>(
         &mut self,
         column: Column,
-        parse: impl FnOnce(&str) -> Result<T, Reason>,
+        parse: impl FnOnce(&str) -> Result<T, Fault>,
     ) -> Option<T> {
         let bytes = self.header.position(column).map_or(&[][..], |at| &self.fields[at]);
-        let parsed = str::from_utf8(bytes).map_err(|_| Reason::NotUtf8).and_then(parse);
-        let note = |reason| {
-            self.bad.push(BadField { line: self.line, column: Some(column.name()), reason });
+        let parsed = str::from_utf8(bytes).map_err(|_| Fault::NotUtf8).and_then(parse);
+        let note = |fault| {
+            self.bad.push(BadField { line: self.line, column: Some(column.name()), fault });
         };
         parsed.map_err(note).ok()
     }

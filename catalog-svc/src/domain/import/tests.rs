@@ -9,7 +9,7 @@ fn gbp() -> Currency {
 /// Every listed complaint as it is shown: `line 7, price must not be negative`.
 fn complaints(file: impl AsRef<[u8]>) -> Vec<String> {
     let bad = parse(file.as_ref(), gbp()).unwrap_err();
-    bad.listed().iter().map(|field| format!("{} {}", field.place(), field.reason)).collect()
+    bad.listed().iter().map(|field| format!("{} {}", field.place(), field.fault)).collect()
 }
 
 fn items(file: impl AsRef<[u8]>) -> Vec<Item> {
