@@ -21,7 +21,7 @@ pub use error::Error;
 
 use self::{
     carts::Carts,
-    checkout::{Checkouts, Driver, Pace},
+    checkout::{Checkouts, Driver, DriverConfig},
     items::Catalogue,
     prices::Prices,
     session::Sessions,
@@ -57,10 +57,10 @@ pub struct App {
 impl App {
     /// The use cases over `services`.
     #[must_use]
-    pub fn new(services: &Services, pace: Pace, env: &Env) -> Self {
+    pub fn new(services: &Services, config: DriverConfig, env: &Env) -> Self {
         let prices = Prices::new(services.catalog.clone());
         let carts = Carts::new(services.carts.clone(), prices.clone());
-        let driver = Driver::new(services, pace, env.clone());
+        let driver = Driver::new(services, config, env.clone());
         Self {
             sessions: Sessions::new(services.catalog.clone(), services.carts.clone(), prices),
             catalogue: Catalogue::new(services.catalog.clone()),

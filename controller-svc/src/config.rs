@@ -10,7 +10,7 @@ use kit_rpc::{
 use kit_service::secret::{self, SecretError};
 use secrecy::SecretString;
 
-use crate::app::{checkout::Pace, recovery::RecoverySettings};
+use crate::app::{checkout::DriverConfig, recovery::RecoverySettings};
 
 /// What a shop's client talks to: items, carts and checkout.
 #[derive(Debug, Clone, Parser)]
@@ -53,9 +53,14 @@ pub struct Config {
 
     /// How long a checkout is driven before it is left to recovery, in milliseconds. Best below the
     /// cart service's first lease
-    #[arg(long, env = "OXCART_CHECKOUT_PATIENCE_MS", default_value_t = 12_000, value_name = "MS")]
+    #[arg(
+        long,
+        env = "OXCART_CHECKOUT_TIME_BUDGET_MS",
+        default_value_t = 12_000,
+        value_name = "MS"
+    )]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=600_000))]
-    pub checkout_patience_ms: u64,
+    pub checkout_time_budget_ms: u64,
 
     /// The longest that one call of a checkout to another service may take, in milliseconds
     #[arg(long, env = "OXCART_CHECKOUT_CALL_MS", default_value_t = 4_000, value_name = "MS")]
@@ -94,15 +99,15 @@ pub struct Config {
 impl Config {
     /// How long the parts of a checkout may take, and how many may go on at once.
     #[must_use]
-    pub fn pace(&self) -> Pace {
+    pub fn config(&self) -> DriverConfig {
         let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
-        Pace {
+        DriverConfig {
             answer_within: Duration::from_millis(self.checkout_answer_ms),
-            patience: Duration::from_millis(self.checkout_patience_ms),
+            time_budget: Duration::from_millis(self.checkout_time_budget_ms),
             call_limit: self.call_limit(),
-            max_runs: count(self.max_checkouts),
+            max_attempts: count(self.max_checkouts),
             max_watches: count(self.max_watches),
-            ..Pace::default()
+            ..DriverConfig::default()
         }
     }
 

@@ -65,7 +65,7 @@ pub async fn serve_with(
     env: Env,
 ) -> Result<(), RunError> {
     app::metrics::show_alarms();
-    let app = App::new(&services, config.pace(), &env);
+    let app = App::new(&services, config.config(), &env);
     let driver = app.checkouts.driver().clone();
     let recovery = Recovery::new(services.carts, driver.clone(), config.recovery(), env.clone());
     let service = ControllerServiceServer::new(Api::new(app))

@@ -4,9 +4,9 @@
 //! killed while the others run. Deliberately absent: shortcuts between services, and what a client
 //! does with the store.
 
-mod member;
+mod launcher;
+mod running_service;
 mod settings;
-mod wiring;
 
 use std::{
     collections::BTreeMap, error::Error, fmt, future::poll_fn, io, net::SocketAddr, task::Poll,
@@ -14,8 +14,8 @@ use std::{
 
 use kit_service::Env;
 
-pub use self::member::until_serving;
-use self::{member::Member, wiring::Wiring};
+pub use self::running_service::until_serving;
+use self::{launcher::Launcher, running_service::RunningService};
 pub use settings::{Databases, Ports, Settings};
 
 /// One of the five services.
@@ -122,8 +122,8 @@ pub enum StartError {
 
 /// A running store. Dropping it kills all services, as a power cut would.
 pub struct Store {
-    wiring: Wiring,
-    members: BTreeMap<Service, Member>,
+    launcher: Launcher,
+    members: BTreeMap<Service, RunningService>,
 }
 
 impl Store {
@@ -145,9 +145,9 @@ impl Store {
     /// # Errors
     /// [`StartError::Port`].
     pub async fn prepare(settings: Settings, env: Env) -> Result<Self, StartError> {
-        let mut wiring = Wiring::new(settings, env);
-        wiring.reserve_all().await?;
-        Ok(Self { wiring, members: BTreeMap::new() })
+        let mut launcher = Launcher::new(settings, env);
+        launcher.reserve_all().await?;
+        Ok(Self { launcher, members: BTreeMap::new() })
     }
 
     /// Starts a service; one that ran before comes back on the port and the data it had.
@@ -158,8 +158,8 @@ impl Store {
         if self.members.contains_key(&service) {
             return Ok(());
         }
-        let mut member = self.wiring.launch(service).await?;
-        member.healthy(self.wiring.address(service)).await?;
+        let mut member = self.launcher.launch(service).await?;
+        member.healthy(self.launcher.address(service)).await?;
         self.members.insert(service, member);
         Ok(())
     }
@@ -208,7 +208,7 @@ impl Store {
     /// Where a service listens for gRPC.
     #[must_use]
     pub fn address(&self, service: Service) -> SocketAddr {
-        self.wiring.address(service)
+        self.launcher.address(service)
     }
 
     /// The same as a URL for clients.
@@ -220,6 +220,6 @@ impl Store {
     /// The identity provider's HTTP side: the issuer of all tokens.
     #[must_use]
     pub fn issuer(&self) -> String {
-        self.wiring.issuer()
+        self.launcher.issuer()
     }
 }

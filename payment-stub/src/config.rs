@@ -11,7 +11,7 @@ use kit_rpc::{
 
 use crate::domain::acquirer::Delays;
 
-/// The simulated payment processor: test cards, scripted trouble, and one outcome per key for ever.
+/// The simulated payment processor: test cards, scripted trouble, and one final outcome per key.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "payment-stub", version = kit_service::version())]
 #[command(mut_arg("listen", listens_on("127.0.0.1:50054")))]
@@ -32,7 +32,7 @@ pub struct Config {
     #[arg(value_parser = clap::value_parser!(u64).range(0..=60_000))]
     pub charge_wait_ms: u64,
 
-    /// How often to look for payments that nobody is deciding, in milliseconds; also done at start
+    /// How often to look for orphaned PROCESSING payments, in milliseconds; also done at start
     #[arg(long, env = "OXCART_SWEEP_MS", default_value_t = 10_000, value_name = "MS")]
     #[arg(value_parser = clap::value_parser!(u64).range(10..=3_600_000))]
     pub sweep_ms: u64,

@@ -1,6 +1,6 @@
 //! The payment service: a stand-in for a payment processor that keeps the contract for real.
 //!
-//! One outcome per key, written once, for ever; card numbers exchanged for tokens at once. The cards
+//! One final outcome per idempotency key, written once; card numbers exchanged for tokens at once. The cards
 //! and tokens that decide the outcome, and the trouble that can be ordered, are in
 //! [`domain::scenario`]. Deliberately absent: money, and any notion of carts, users and checkouts.
 

@@ -13,7 +13,7 @@ use oxcart_proto::Reason;
 use oxcart_types::{CartId, CartState, Fingerprint, Money, RequestId, Version};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
-pub use driver::{Driver, Pace, Run};
+pub use driver::{Attempt, Driver, DriverConfig};
 pub use watch::Watch;
 
 use super::{Error, carts::Carts, error::Conflict};
@@ -201,12 +201,13 @@ impl Checkouts {
         permit: OwnedSemaphorePermit,
         began: Instant,
     ) -> Checkout {
-        let pace = self.driver.pace();
+        let config = self.driver.config();
         let window_ends = read.at + read.checkout.charge_window;
-        let run = Run { token: Some((token, window_ends)), patience: pace.patience };
+        let attempt =
+            Attempt { token: Some((token, window_ends)), time_budget: config.time_budget };
         let pending = read.checkout.clone();
-        let driven = self.driver.spawn(read.checkout, run, permit);
-        let longest = began + pace.answer_within;
+        let driven = self.driver.spawn(read.checkout, attempt, permit);
+        let longest = began + config.answer_within;
         let asked =
             deadline::remaining().map(|left| Instant::now() + left.saturating_sub(ANSWER_MARGIN));
         let until = asked.map_or(longest, |asked| asked.min(longest));

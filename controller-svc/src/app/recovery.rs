@@ -1,4 +1,4 @@
-//! Finishes checkouts that nobody finished: the controller that drove them was killed, or could not
+//! Finishes orphaned checkouts: the controller that drove them was killed, or could not
 //! reach the services behind it for too long.
 //!
 //! Runs in every controller; the lease hands each checkout to one of them at a time. Never charges: it
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{
-    checkout::{Driver, Run},
+    checkout::{Attempt, Driver},
     metrics,
 };
 use crate::{
@@ -88,12 +88,12 @@ impl Recovery {
         for checkout in leased {
             self.watch_over(&checkout);
             let driver = self.driver.clone();
-            let patience = driver.pace().recovery_patience;
-            let run = Run { token: None, patience };
-            runs.spawn(async move { driver.drive(&checkout, run).await });
+            let time_budget = driver.config().recovery_time_budget;
+            let attempt = Attempt { token: None, time_budget };
+            runs.spawn(async move { driver.drive(&checkout, attempt).await });
         }
-        while let Some(run) = runs.join_next().await {
-            if let Err(panicked) = run {
+        while let Some(attempt) = runs.join_next().await {
+            if let Err(panicked) = attempt {
                 error!(error = %panicked, "the recovery of a checkout panicked");
             }
         }

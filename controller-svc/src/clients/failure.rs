@@ -21,7 +21,7 @@ pub enum CallError {
         /// Why.
         refused: Box<Refused>,
     },
-    /// No answer, or none that the service made: nobody knows whether the call took effect.
+    /// No answer, or none that the service made: whether the call took effect is unknown.
     #[error("{service} gave no answer")]
     Unknown {
         /// Which service.

@@ -405,7 +405,7 @@ async fn a_change_that_was_made_is_never_said_to_be_refused() {
 
 #[tokio::test]
 async fn a_watch_is_told_to_come_back_when_the_controller_shuts_down() {
-    let flags = ["--checkout-answer-ms=0", "--checkout-patience-ms=0"];
+    let flags = ["--checkout-answer-ms=0", "--checkout-time-budget-ms=0"];
     let mut store = Store::start_with(&flags).await;
     let pending = store.client.checkout(store.checkout("r1", "tok_slow")).await;
     let checkout_id = pending.unwrap().into_inner().checkout.unwrap().checkout_id;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use controller_svc::{
     app::{
         Error,
-        checkout::{Pace, Run},
+        checkout::{Attempt, DriverConfig},
     },
     clients::{CallError, CheckoutName, PaymentToken},
     domain::checkout::{CHARGE_TRIES, Checkout},
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::{
     saga::eventually,
     services::{Call, Fault},
-    world::{Controller, World, impatient, is_paid, pace},
+    world::{Controller, World, config, impatient, is_paid},
 };
 
 const TROUBLE: [Fault; 4] = [Fault::Lost, Fault::AnswerLost, Fault::Late, Fault::Twice];
@@ -48,7 +48,7 @@ async fn a_purchase_succeeds_through_one_fault_at_any_step() {
         for fault in TROUBLE {
             let world = World::new();
             world.fakes.fail_next(call, fault);
-            let told = buy_until_told(&world, &world.controller(1, pace()), "tok_visa").await;
+            let told = buy_until_told(&world, &world.controller(1, config()), "tok_visa").await;
             world.fakes.deliver_late(None);
             assert!(is_paid(&told), "{call:?} {fault:?}");
             assert_eq!(world.fakes.books().captures(), 1, "{call:?} {fault:?}");
@@ -63,7 +63,7 @@ async fn a_decline_unwinds_through_one_fault_at_any_step() {
         for fault in TROUBLE {
             let world = World::new();
             world.fakes.fail_next(call, fault);
-            let told = buy_until_told(&world, &world.controller(1, pace()), "tok_declined").await;
+            let told = buy_until_told(&world, &world.controller(1, config()), "tok_declined").await;
             world.fakes.deliver_late(None);
             assert_eq!(
                 (told.state, world.state()),
@@ -81,7 +81,7 @@ async fn a_call_without_any_answer_is_tried_again() {
         for fault in [Fault::Hangs, Fault::HangsBefore] {
             let world = World::new();
             world.fakes.fail_next(call, fault);
-            let told = world.controller(1, pace()).buy(&world, "r1", "tok_visa").await.unwrap();
+            let told = world.controller(1, config()).buy(&world, "r1", "tok_visa").await.unwrap();
             assert!(is_paid(&told), "{call:?} {fault:?}");
             assert_eq!(world.fakes.books().captures(), 1);
         }
@@ -117,7 +117,7 @@ async fn what_is_left_behind_at_any_step_is_finished_by_recovery() {
 async fn an_unknown_charge_is_asked_again_and_never_undone() {
     let world = World::new();
     world.fakes.fail_always(Call::Charge, Some(Fault::AnswerLost));
-    let told = world.controller(1, pace()).buy(&world, "r1", "tok_visa").await.unwrap();
+    let told = world.controller(1, config()).buy(&world, "r1", "tok_visa").await.unwrap();
     assert!(is_paid(&told));
     let charges = usize::from(CHARGE_TRIES);
     assert_eq!((world.fakes.made(Call::Charge), world.fakes.made(Call::Unmark)), (charges, 0));
@@ -127,7 +127,7 @@ async fn an_unknown_charge_is_asked_again_and_never_undone() {
 async fn a_charge_that_never_arrives_is_cancelled_for_good() {
     let world = World::new();
     world.fakes.fail_always(Call::Charge, Some(Fault::Late));
-    let told = world.controller(1, pace()).buy(&world, "r1", "tok_visa").await.unwrap();
+    let told = world.controller(1, config()).buy(&world, "r1", "tok_visa").await.unwrap();
     assert_eq!((told.state, world.state()), (CANCELLED, CartState::Open));
     world.fakes.deliver_late(None);
     assert_eq!(world.fakes.books().captures(), 0, "a charge that arrives late is not captured");
@@ -160,7 +160,7 @@ async fn after_the_charge_window_a_repetition_only_asks() {
     assert_eq!((world.state(), world.fakes.made(Call::Charge)), (CartState::Pending, 1));
     world.fakes.fail_always(Call::Charge, None);
     world.fakes.books().now_ms += 8_001;
-    let told = world.controller(2, pace()).buy(&world, "r1", "tok_visa").await.unwrap();
+    let told = world.controller(2, config()).buy(&world, "r1", "tok_visa").await.unwrap();
     assert_eq!((told.state, world.fakes.made(Call::Charge)), (CANCELLED, 1));
 }
 
@@ -170,14 +170,14 @@ async fn within_the_charge_window_a_repetition_drives_too() {
     world.fakes.fail_next(Call::Charge, Fault::Lost);
     let first = world.controller(1, impatient()).buy(&world, "r1", "tok_visa").await.unwrap();
     assert_eq!(first.state, CheckoutState::Pending);
-    let told = world.controller(2, pace()).buy(&world, "r1", "tok_visa").await.unwrap();
+    let told = world.controller(2, config()).buy(&world, "r1", "tok_visa").await.unwrap();
     assert_eq!((told.id, is_paid(&told)), (first.id, true));
 }
 
 #[tokio::test]
 async fn a_token_that_the_processor_cannot_read_cancels_the_purchase() {
     let world = World::new();
-    let told = world.controller(1, pace()).buy(&world, "r1", "tok_malformed").await.unwrap();
+    let told = world.controller(1, config()).buy(&world, "r1", "tok_malformed").await.unwrap();
     assert_eq!((told.state, world.state()), (CANCELLED, CartState::Open));
 }
 
@@ -185,11 +185,11 @@ async fn a_token_that_the_processor_cannot_read_cancels_the_purchase() {
 async fn a_contradiction_changes_nothing_and_is_left_to_a_person() {
     let world = World::new();
     world.fakes.fail_always(Call::Charge, Some(Fault::Refused(Reason::PaymentKeyReused)));
-    let told = world.controller(1, pace()).buy(&world, "r1", "tok_visa").await.unwrap();
+    let told = world.controller(1, config()).buy(&world, "r1", "tok_visa").await.unwrap();
     assert_eq!((told.state, world.state()), (CheckoutState::Pending, CartState::Pending));
     let world = World::new();
     world.fakes.fail_always(Call::Confirm, Some(Fault::Refused(Reason::CheckoutContradicted)));
-    let told = world.controller(1, pace()).buy(&world, "r1", "tok_visa").await.unwrap();
+    let told = world.controller(1, config()).buy(&world, "r1", "tok_visa").await.unwrap();
     assert_eq!((told.state, world.fakes.made(Call::Confirm)), (CheckoutState::Pending, 1));
     assert_eq!(world.fakes.made(Call::Unmark), 0);
 }
@@ -228,7 +228,7 @@ async fn the_recovery_loop_finishes_what_is_overdue_and_stops() {
     world.fakes.fail_next(Call::Lease, Fault::Lost);
     world.let_leases_end();
     let stop = tokio_util::sync::CancellationToken::new();
-    let running = tokio::spawn(world.controller(2, pace()).recovery.run(stop.clone()));
+    let running = tokio::spawn(world.controller(2, config()).recovery.run(stop.clone()));
     eventually(|| world.state() == CartState::Paid).await;
     stop.cancel();
     running.await.unwrap();
@@ -253,7 +253,7 @@ async fn a_driver_that_stood_still_meanwhile_changes_nothing() {
         // It goes on with what it knew, and still believes that it may charge.
         let window_ends = Instant::now() + Duration::from_secs(8);
         let token = Some((PaymentToken(token.into()), window_ends));
-        let run = Run { token, patience: Duration::from_secs(1) };
+        let run = Attempt { token, time_budget: Duration::from_secs(1) };
         let charges = world.fakes.made(Call::Charge);
         let told = controller.app.checkouts.driver().drive(&stale, run).await.unwrap();
         assert_eq!(world.fakes.made(Call::Charge), charges + 1);
@@ -273,7 +273,7 @@ async fn two_workers_with_one_checkout_bring_it_to_one_end() {
         let (one, other) = (world.controller(1, impatient()), world.controller(2, impatient()));
         world.fakes.fail_next(Call::Charge, fault);
         let pending = one.buy(&world, "r1", token).await.unwrap();
-        let run = Run { token: None, patience: Duration::from_secs(1) };
+        let run = Attempt { token: None, time_budget: Duration::from_secs(1) };
         let (first, second) = tokio::join!(
             one.app.checkouts.driver().drive(&pending, run.clone()),
             other.app.checkouts.driver().drive(&pending, run),
@@ -312,7 +312,7 @@ async fn a_captured_payment_waits_for_a_cart_service_that_is_away() {
 fn kill_at(world: &World, token: &'static str, call: Call, fault: Fault) {
     world.fakes.fail_next(call, fault);
     let doomed = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let patient = Pace { call_limit: Duration::from_hours(1), ..pace() };
+    let patient = DriverConfig { call_limit: Duration::from_hours(1), ..config() };
     let controller = world.controller(1, patient);
     let (alice, purchase) = (world.alice.clone(), world.purchase("r1", token));
     doomed.spawn(async move { controller.app.checkouts.purchase(&alice, purchase).await });
@@ -386,6 +386,6 @@ fn killed_before_the_mark_nothing_has_happened() {
     kill_at(&world, "tok_visa", Call::Mark, Fault::HangsBefore);
     assert_eq!(world.state(), CartState::Open);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let told = runtime.block_on(world.controller(2, pace()).buy(&world, "r1", "tok_visa"));
+    let told = runtime.block_on(world.controller(2, config()).buy(&world, "r1", "tok_visa"));
     assert!(is_paid(&told.unwrap()));
 }

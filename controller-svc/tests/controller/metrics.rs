@@ -6,7 +6,7 @@ use oxcart_proto::Reason;
 
 use super::{
     services::{Call, Fault},
-    world::{World, impatient, pace},
+    world::{World, config, impatient},
 };
 
 fn runs(by: &str, outcome: &str) -> f64 {
@@ -26,13 +26,13 @@ async fn a_run_is_counted_by_how_it_ends() {
     for (token, outcome) in [("tok_visa", "paid"), ("tok_declined", "declined")] {
         let before = runs("client", outcome);
         let world = World::new();
-        world.controller(1, pace()).buy(&world, "r1", token).await.unwrap();
+        world.controller(1, config()).buy(&world, "r1", token).await.unwrap();
         assert!(runs("client", outcome) > before, "{outcome}");
     }
     let before = runs("client", "cancelled");
     let world = World::new();
     world.fakes.fail_always(Call::Charge, Some(Fault::Late));
-    world.controller(1, pace()).buy(&world, "r1", "tok_visa").await.unwrap();
+    world.controller(1, config()).buy(&world, "r1", "tok_visa").await.unwrap();
     assert!(runs("client", "cancelled") > before);
 }
 
@@ -41,7 +41,7 @@ async fn each_try_of_a_charge_is_counted_by_what_it_showed() {
     let before = steps("charge", "unknown");
     let world = World::new();
     world.fakes.fail_always(Call::Charge, Some(Fault::AnswerLost));
-    world.controller(1, pace()).buy(&world, "r1", "tok_visa").await.unwrap();
+    world.controller(1, config()).buy(&world, "r1", "tok_visa").await.unwrap();
     assert!(steps("charge", "unknown") >= before + 3.0);
 }
 

@@ -14,7 +14,7 @@ use oxcart_types::{
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
-use super::world::{Controller, World, gbp, impatient, line, pace, price_of, shopper, sku};
+use super::world::{Controller, World, config, gbp, impatient, line, price_of, shopper, sku};
 
 const SEEDS: u64 = 100;
 const CLIENTS: u64 = 6;
@@ -156,9 +156,9 @@ async fn run(seed: u64) {
 }
 
 /// A patient controller would poll a slow payment for longer than the test lasts.
-fn pace_of(seed: u64) -> controller_svc::app::checkout::Pace {
-    let patience = std::time::Duration::from_millis(10 + seed % 30);
-    controller_svc::app::checkout::Pace { patience, ..pace() }
+fn pace_of(seed: u64) -> controller_svc::app::checkout::DriverConfig {
+    let time_budget = std::time::Duration::from_millis(10 + seed % 30);
+    controller_svc::app::checkout::DriverConfig { time_budget, ..config() }
 }
 
 /// What clients were told is so for ever.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use controller_svc::{
     app::{
         Error,
-        checkout::{Pace, Purchase},
+        checkout::{DriverConfig, Purchase},
         error::Conflict,
     },
     clients::{CheckoutName, Mark, PaymentToken},
@@ -18,7 +18,7 @@ use oxcart_types::{
 
 use super::{
     services::{Call, Fault},
-    world::{World, gbp, impatient, is_paid, line, pace, price_of, shopper, sku},
+    world::{World, config, gbp, impatient, is_paid, line, price_of, shopper, sku},
 };
 
 fn reason(error: &Error) -> Option<Reason> {
@@ -42,7 +42,7 @@ pub async fn eventually(is_so: impl Fn() -> bool) {
 #[tokio::test]
 async fn a_purchase_is_charged_once_and_closes_the_cart() {
     let world = World::new();
-    let checkout = world.controller(1, pace()).buy(&world, "r1", "tok_visa").await.unwrap();
+    let checkout = world.controller(1, config()).buy(&world, "r1", "tok_visa").await.unwrap();
     assert!(is_paid(&checkout));
     assert_eq!((checkout.total, world.state()), (gbp(757), CartState::Paid));
     assert_eq!(world.fakes.books().captures(), 1);
@@ -52,9 +52,9 @@ async fn a_purchase_is_charged_once_and_closes_the_cart() {
 #[tokio::test]
 async fn the_same_request_id_gives_the_same_answer_and_charges_once() {
     let world = World::new();
-    let first = world.controller(1, pace()).buy(&world, "r1", "tok_visa").await.unwrap();
+    let first = world.controller(1, config()).buy(&world, "r1", "tok_visa").await.unwrap();
     for seed in 2..5 {
-        let again = world.controller(seed, pace()).buy(&world, "r1", "tok_visa").await.unwrap();
+        let again = world.controller(seed, config()).buy(&world, "r1", "tok_visa").await.unwrap();
         assert_eq!((again.id, again.state), (first.id, first.state.clone()));
     }
     assert_eq!(world.fakes.made(Call::Charge), 1);
@@ -64,7 +64,7 @@ async fn the_same_request_id_gives_the_same_answer_and_charges_once() {
 #[tokio::test]
 async fn a_declined_card_leaves_the_cart_usable() {
     let world = World::new();
-    let controller = world.controller(1, pace());
+    let controller = world.controller(1, config());
     let declined = controller.buy(&world, "r1", "tok_declined").await.unwrap();
     let why = CheckoutFailure::Declined(DeclineReason::Generic);
     assert_eq!((declined.state, world.state()), (CheckoutState::Failed(why), CartState::Open));
@@ -84,7 +84,7 @@ async fn a_declined_card_leaves_the_cart_usable() {
 #[tokio::test]
 async fn a_decline_stays_the_answer_of_its_request_id() {
     let world = World::new();
-    let controller = world.controller(1, pace());
+    let controller = world.controller(1, config());
     let first = controller.buy(&world, "r1", "tok_declined").await.unwrap();
     let version = world.cart_now().version;
     let again = controller.buy(&world, "r1", "tok_declined").await.unwrap();
@@ -95,7 +95,7 @@ async fn a_decline_stays_the_answer_of_its_request_id() {
 #[tokio::test]
 async fn a_request_id_is_not_taken_for_another_purchase() {
     let world = World::new();
-    let controller = world.controller(1, pace());
+    let controller = world.controller(1, config());
     controller.buy(&world, "r1", "tok_visa").await.unwrap();
     let good = world.purchase("r1", "tok_visa");
     let others = [
@@ -115,7 +115,7 @@ async fn a_request_id_is_not_taken_for_another_purchase() {
 #[tokio::test]
 async fn a_changed_price_is_told_before_anything_happens() {
     let world = World::new();
-    let controller = world.controller(1, pace());
+    let controller = world.controller(1, config());
     let purchase = Purchase { expected_total: Some(gbp(757)), ..world.purchase("r1", "tok_visa") };
     world.fakes.books().items.get_mut(&sku("B")).unwrap().price = price_of("GBP", 2);
     let refused = controller.app.checkouts.purchase(&world.alice, purchase.clone()).await;
@@ -130,7 +130,7 @@ async fn a_changed_price_is_told_before_anything_happens() {
 #[tokio::test]
 async fn a_cart_that_cannot_be_paid_is_refused_with_its_reason() {
     let world = World::new();
-    let controller = world.controller(1, pace());
+    let controller = world.controller(1, config());
     let mut request = 0;
     for (lines, expected) in [
         (vec![], PricingError::Empty),
@@ -160,7 +160,7 @@ async fn an_etag_out_of_date_is_refused_with_the_cart() {
     let world = World::new();
     let stale =
         Purchase { expected_version: Some(Version::from(7)), ..world.purchase("r1", "tok_visa") };
-    let controller = world.controller(1, pace());
+    let controller = world.controller(1, config());
     let refused = controller.app.checkouts.purchase(&world.alice, stale).await.unwrap_err();
     let Error::Conflict { conflict: Conflict::Stale, cart } = refused else {
         panic!("{refused:?}")
@@ -175,7 +175,7 @@ async fn a_cart_that_changes_meanwhile_is_priced_anew() {
     world.fakes.intrude(Call::Mark, move |books| {
         books.update(&user, cart, Some(&[line("A", 1)]), &CartDetailsPatch::KEEP, None).unwrap();
     });
-    let paid = world.controller(1, pace()).buy(&world, "r1", "tok_visa").await.unwrap();
+    let paid = world.controller(1, config()).buy(&world, "r1", "tok_visa").await.unwrap();
     assert_eq!((is_paid(&paid), paid.total), (true, gbp(250)));
 }
 
@@ -196,7 +196,7 @@ async fn a_twin_that_was_quicker_is_joined() {
     world.fakes.intrude(Call::Cart, move |books| {
         books.mark(&user, &mark).unwrap();
     });
-    let joined = world.controller(1, pace()).buy(&world, "r1", "tok_visa").await.unwrap();
+    let joined = world.controller(1, config()).buy(&world, "r1", "tok_visa").await.unwrap();
     assert!(is_paid(&joined));
     assert_eq!(world.fakes.books().checkouts.len(), 1);
 }
@@ -204,7 +204,7 @@ async fn a_twin_that_was_quicker_is_joined() {
 #[tokio::test]
 async fn two_checkouts_of_one_cart_have_one_winner() {
     let world = World::new();
-    let (one, other) = (world.controller(1, pace()), world.controller(2, pace()));
+    let (one, other) = (world.controller(1, config()), world.controller(2, config()));
     let (first, second) =
         tokio::join!(one.buy(&world, "r1", "tok_visa"), other.buy(&world, "r2", "tok_visa"));
     let (winner, loser) = if first.is_ok() { (first, second) } else { (second, first) };
@@ -223,7 +223,7 @@ async fn two_checkouts_of_one_cart_have_one_winner() {
 #[tokio::test]
 async fn one_request_on_two_controllers_is_charged_once() {
     let world = World::new();
-    let (one, other) = (world.controller(1, pace()), world.controller(2, pace()));
+    let (one, other) = (world.controller(1, config()), world.controller(2, config()));
     let (first, second) =
         tokio::join!(one.buy(&world, "r1", "tok_visa"), other.buy(&world, "r1", "tok_visa"));
     let (first, second) = (first.unwrap(), second.unwrap());
@@ -235,7 +235,7 @@ async fn one_request_on_two_controllers_is_charged_once() {
 #[tokio::test]
 async fn a_purchase_runs_on_when_its_client_has_gone() {
     let world = World::new();
-    let controller = world.controller(1, pace());
+    let controller = world.controller(1, config());
     let (checkouts, alice) = (controller.app.checkouts.clone(), world.alice.clone());
     let purchase = world.purchase("r1", "tok_visa");
     let handler = tokio::spawn(async move { checkouts.purchase(&alice, purchase).await });
@@ -248,7 +248,8 @@ async fn a_purchase_runs_on_when_its_client_has_gone() {
 #[tokio::test]
 async fn draining_waits_for_purchases_under_way() {
     let world = World::new();
-    let controller = world.controller(1, Pace { answer_within: Duration::ZERO, ..pace() });
+    let controller =
+        world.controller(1, DriverConfig { answer_within: Duration::ZERO, ..config() });
     world.fakes.fail_next(Call::Charge, Fault::HangsBefore);
     let pending = controller.buy(&world, "r1", "tok_visa").await.unwrap();
     assert_eq!(pending.state, CheckoutState::Pending);
@@ -259,7 +260,7 @@ async fn draining_waits_for_purchases_under_way() {
 #[tokio::test]
 async fn a_controller_that_is_full_refuses_before_the_mark() {
     let world = World::new();
-    let controller = world.controller(1, Pace { max_runs: 0, ..pace() });
+    let controller = world.controller(1, DriverConfig { max_attempts: 0, ..config() });
     let refused = controller.buy(&world, "r1", "tok_visa").await.unwrap_err();
     assert!(matches!(refused, Error::Overloaded { .. }), "{refused:?}");
     assert_eq!((world.fakes.made(Call::Mark), world.state()), (0, CartState::Open));
@@ -268,7 +269,7 @@ async fn a_controller_that_is_full_refuses_before_the_mark() {
 #[tokio::test]
 async fn somebody_elses_cart_and_checkout_do_not_exist() {
     let world = World::new();
-    let controller = world.controller(1, pace());
+    let controller = world.controller(1, config());
     let mallory = shopper("mallory");
     let purchase = world.purchase("r1", "tok_visa");
     let refused = controller.app.checkouts.purchase(&mallory, purchase).await.unwrap_err();
@@ -281,7 +282,7 @@ async fn somebody_elses_cart_and_checkout_do_not_exist() {
 #[tokio::test]
 async fn a_purchased_cart_is_not_purchased_again() {
     let world = World::new();
-    let controller = world.controller(1, pace());
+    let controller = world.controller(1, config());
     controller.buy(&world, "r1", "tok_visa").await.unwrap();
     let refused = controller.buy(&world, "r2", "tok_visa").await.unwrap_err();
     assert!(
@@ -293,7 +294,8 @@ async fn a_purchased_cart_is_not_purchased_again() {
 #[tokio::test]
 async fn a_watch_tells_the_start_and_the_end() {
     let world = World::new();
-    let controller = world.controller(1, Pace { answer_within: Duration::ZERO, ..pace() });
+    let controller =
+        world.controller(1, DriverConfig { answer_within: Duration::ZERO, ..config() });
     world.fakes.fail_next(Call::Charge, Fault::HangsBefore);
     let pending = controller.buy(&world, "r1", "tok_visa").await.unwrap();
     let name = CheckoutName::Id(pending.id);
@@ -308,7 +310,7 @@ async fn a_watch_tells_the_start_and_the_end() {
 async fn a_watch_sees_what_another_controller_decides() {
     let world = World::new();
     let pending = world.controller(1, impatient()).buy(&world, "r1", "tok_slow").await.unwrap();
-    let watching = world.controller(2, pace());
+    let watching = world.controller(2, config());
     let name = CheckoutName::Id(pending.id);
     let mut watch = watching.app.checkouts.watch(world.alice.clone(), name).await.unwrap();
     assert_eq!(watch.changed().await.unwrap().unwrap().state, CheckoutState::Pending);

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use controller_svc::{
     app::{
         App, Error, Services,
-        checkout::{Pace, Purchase},
+        checkout::{DriverConfig, Purchase},
         recovery::{Recovery, RecoverySettings},
     },
     clients::{PaymentToken, Shopper},
@@ -30,21 +30,21 @@ pub struct Controller {
 }
 
 /// Patient with services, quick to try again, so that only a fault that never ends is left pending.
-pub fn pace() -> Pace {
-    Pace {
+pub fn config() -> DriverConfig {
+    DriverConfig {
         answer_within: Duration::from_secs(20),
-        patience: Duration::from_secs(20),
-        recovery_patience: Duration::from_millis(50),
+        time_budget: Duration::from_secs(20),
+        recovery_time_budget: Duration::from_millis(50),
         call_limit: Duration::from_millis(50),
         first_pause: Duration::from_millis(1),
         longest_pause: Duration::from_millis(2),
-        ..Pace::default()
+        ..DriverConfig::default()
     }
 }
 
 /// Leaves a checkout to the lease at the first pause.
-pub fn impatient() -> Pace {
-    Pace { patience: Duration::ZERO, recovery_patience: Duration::ZERO, ..pace() }
+pub fn impatient() -> DriverConfig {
+    DriverConfig { time_budget: Duration::ZERO, recovery_time_budget: Duration::ZERO, ..config() }
 }
 
 pub fn sku(text: &str) -> Sku {
@@ -93,9 +93,9 @@ impl World {
         Self { fakes, cart: created.unwrap().id, alice }
     }
 
-    pub fn controller(&self, seed: u64, pace: Pace) -> Controller {
+    pub fn controller(&self, seed: u64, config: DriverConfig) -> Controller {
         let env = Env::seeded(seed, OffsetDateTime::UNIX_EPOCH);
-        let app = App::new(&self.services(), pace, &env);
+        let app = App::new(&self.services(), config, &env);
         let call_limit = Duration::from_millis(50);
         let settings =
             RecoverySettings { interval: Duration::from_millis(5), batch: 4, call_limit };
@@ -135,7 +135,7 @@ impl World {
 
     /// Recovers until nothing is overdue.
     pub async fn recover(&self) {
-        let controller = self.controller(99, pace());
+        let controller = self.controller(99, config());
         for _ in 0..100 {
             self.let_leases_end();
             if controller.recovery.round().await == 0 {

@@ -26,9 +26,9 @@ async fn without_its_database_the_store_says_so_and_loses_nothing() {
     let (before, server) = direct.split_once('@').unwrap();
     let (server, name) = server.split_once('/').unwrap();
     proxy.lead_to(tokio::net::lookup_host(server).await.unwrap().next().unwrap());
-    let detour = format!("{before}@{}/{name}", proxy.address());
+    let url_override = format!("{before}@{}/{name}", proxy.address());
     let world = World::with(Kind::Memory, |mut settings| {
-        settings.databases = Databases::Postgres(detour);
+        settings.databases = Databases::Postgres(url_override);
         settings
     })
     .await;

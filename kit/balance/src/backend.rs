@@ -32,11 +32,11 @@ const ASIDE: Duration = Duration::from_secs(1);
 /// An address, and the task that keeps it connected until this is dropped.
 pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
-    line: Arc<Line>,
-    _keeper: AbortOnDropHandle<()>,
+    connection: Arc<Connection>,
+    _connector: AbortOnDropHandle<()>,
 }
 
-struct Line {
+struct Connection {
     state: Mutex<State>,
     at_work: AtomicUsize,
     hurry: Notify,
@@ -62,19 +62,20 @@ impl Backend {
         changed: watch::Sender<()>,
     ) -> Arc<Self> {
         let state = State { phase: Phase::Opening, failures: 0, aside_until: None };
-        let line = Arc::new(Line {
+        let connection = Arc::new(Connection {
             state: Mutex::new(state),
             at_work: AtomicUsize::new(0),
             hurry: Notify::new(),
         });
-        let keeper = Keeper { address, endpoint, random, changed, line: Arc::clone(&line) };
-        let keeper = AbortOnDropHandle::new(tokio::spawn(keeper.run()));
-        Arc::new(Self { address, line, _keeper: keeper })
+        let connector =
+            Connector { address, endpoint, random, changed, connection: Arc::clone(&connection) };
+        let connector = AbortOnDropHandle::new(tokio::spawn(connector.run()));
+        Arc::new(Self { address, connection, _connector: connector })
     }
 
     /// The connection, if there is one that takes calls.
     pub(crate) fn link(&self) -> Option<Link> {
-        match &self.line.state().phase {
+        match &self.connection.state().phase {
             Phase::Up(link) if !link.ended.is_cancelled() => Some(link.clone()),
             _ => None,
         }
@@ -82,12 +83,12 @@ impl Backend {
 
     /// How often it could not be reached so far.
     pub(crate) fn failures(&self) -> u64 {
-        self.line.state().failures
+        self.connection.state().failures
     }
 
     /// Why it cannot be reached, if it was tried in vain since it had failed that often.
     pub(crate) fn failed_since(&self, failures: u64) -> Option<String> {
-        let state = self.line.state();
+        let state = self.connection.state();
         match &state.phase {
             Phase::Down(why) if state.failures > failures => Some(why.clone()),
             _ => None,
@@ -96,29 +97,29 @@ impl Backend {
 
     /// Ends the pause before the next try.
     pub(crate) fn hurry(&self) {
-        self.line.hurry.notify_one();
+        self.connection.hurry.notify_one();
     }
 
     /// Whether calls should rather go elsewhere for now.
     pub(crate) fn is_aside(&self) -> bool {
-        self.line.state().aside_until.is_some_and(|until| Instant::now() < until)
+        self.connection.state().aside_until.is_some_and(|until| Instant::now() < until)
     }
 
     /// Calls sent there whose answer has not begun.
     pub(crate) fn at_work(&self) -> usize {
-        self.line.at_work.load(Ordering::Relaxed)
+        self.connection.at_work.load(Ordering::Relaxed)
     }
 
     /// Counts a call as at work until it is dropped.
     pub(crate) fn begin(&self) -> AtWork {
-        self.line.at_work.fetch_add(1, Ordering::Relaxed);
-        AtWork { line: Arc::clone(&self.line), is_answered: false }
+        self.connection.at_work.fetch_add(1, Ordering::Relaxed);
+        AtWork { connection: Arc::clone(&self.connection), is_answered: false }
     }
 }
 
 /// A call at work.
 pub(crate) struct AtWork {
-    line: Arc<Line>,
+    connection: Arc<Connection>,
     is_answered: bool,
 }
 
@@ -132,29 +133,29 @@ impl AtWork {
 
 impl Drop for AtWork {
     fn drop(&mut self) {
-        self.line.at_work.fetch_sub(1, Ordering::Relaxed);
+        self.connection.at_work.fetch_sub(1, Ordering::Relaxed);
         if !self.is_answered {
-            self.line.state().aside_until = Some(Instant::now() + ASIDE);
+            self.connection.state().aside_until = Some(Instant::now() + ASIDE);
         }
     }
 }
 
-impl Line {
+impl Connection {
     /// Nothing in here panics while it holds the lock, so a poisoned one is still whole.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-struct Keeper {
+struct Connector {
     address: SocketAddr,
     endpoint: Endpoint,
     random: Random,
     changed: watch::Sender<()>,
-    line: Arc<Line>,
+    connection: Arc<Connection>,
 }
 
-impl Keeper {
+impl Connector {
     async fn run(self) {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -175,7 +176,7 @@ impl Keeper {
             let pausing = time::sleep(self.random.jitter(pause, 0.5, 1.0));
             tokio::select! {
                 () = pausing => {}
-                () = self.line.hurry.notified() => {}
+                () = self.connection.hurry.notified() => {}
             }
             pause = (2 * pause).min(LONGEST_PAUSE);
         }
@@ -192,7 +193,7 @@ impl Keeper {
     }
 
     fn turn(&self, phase: Phase) {
-        let mut state = self.line.state();
+        let mut state = self.connection.state();
         state.failures += u64::from(matches!(phase, Phase::Down(_)));
         state.phase = phase;
         drop(state);

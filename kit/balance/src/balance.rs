@@ -50,13 +50,13 @@ pub(crate) struct Balancer {
     endpoint: Endpoint,
     resolver: Resolver,
     random: Random,
-    board: Arc<Board>,
+    endpoints: Arc<EndpointSet>,
     follower: OnceLock<AbortOnDropHandle<()>>,
 }
 
 /// What is known of the service's addresses.
 #[derive(Default)]
-struct Board {
+struct EndpointSet {
     known: Mutex<Known>,
     changed: watch::Sender<()>,
     hurry: Notify,
@@ -88,7 +88,7 @@ impl Balancer {
             endpoint,
             resolver,
             random: Random::new(),
-            board: Arc::default(),
+            endpoints: Arc::default(),
             follower: OnceLock::new(),
         }
     }
@@ -123,36 +123,36 @@ impl Balancer {
     fn follow(&self) -> AbortOnDropHandle<()> {
         let start = {
             let (endpoint, random) = (self.endpoint.clone(), self.random.clone());
-            let changed = self.board.changed.clone();
+            let changed = self.endpoints.changed.clone();
             move |address| {
                 Backend::start(address, endpoint.clone(), random.clone(), changed.clone())
             }
         };
-        let (board, random) = (Arc::clone(&self.board), self.random.clone());
+        let (endpoints, random) = (Arc::clone(&self.endpoints), self.random.clone());
         match &self.resolver {
             Resolver::Fixed(address) => {
-                board.settle(&[*address], start);
+                endpoints.settle(&[*address], start);
                 AbortOnDropHandle::new(tokio::spawn(async {}))
             }
             Resolver::Asked(ask) => {
-                AbortOnDropHandle::new(tokio::spawn(follow(ask.clone(), board, start, random)))
+                AbortOnDropHandle::new(tokio::spawn(follow(ask.clone(), endpoints, start, random)))
             }
         }
     }
 
     /// A connected address. If there is none, all are tried now; this fails when all have failed.
     async fn ready(&self) -> Result<(Arc<Backend>, Link), Error> {
-        let mut changes = self.board.changed.subscribe();
+        let mut changes = self.endpoints.changed.subscribe();
         if let Some(found) = self.pick() {
             return Ok(found);
         }
-        let before = self.board.hurry();
+        let before = self.endpoints.hurry();
         loop {
             changes.mark_unchanged();
             if let Some(found) = self.pick() {
                 return Ok(found);
             }
-            if let Some(why) = self.board.failed_since(&before) {
+            if let Some(why) = self.endpoints.failed_since(&before) {
                 return Err(Error::Unreachable(why));
             }
             if changes.changed().await.is_err() {
@@ -164,7 +164,7 @@ impl Balancer {
     /// The less busy of two connected addresses, chosen at random among those in good standing.
     fn pick(&self) -> Option<(Arc<Backend>, Link)> {
         let mut up: Vec<_> = {
-            let known = self.board.known();
+            let known = self.endpoints.known();
             let linked = |backend: &Arc<Backend>| Some((Arc::clone(backend), backend.link()?));
             known.backends.iter().filter_map(linked).collect()
         };
@@ -227,7 +227,7 @@ fn again(head: &Parts, body: Body, until: Instant) -> Request<Body> {
     request
 }
 
-impl Board {
+impl EndpointSet {
     /// Nothing in here panics while it holds the lock, so a poisoned one is still whole.
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
@@ -290,19 +290,19 @@ impl Board {
 /// Keeps the addresses up to date, until it is dropped.
 async fn follow(
     ask: Ask,
-    board: Arc<Board>,
+    endpoints: Arc<EndpointSet>,
     start: impl Fn(SocketAddr) -> Arc<Backend>,
     random: Random,
 ) {
     loop {
         match ask().await {
-            Ok(found) if !found.is_empty() => board.settle(&found, &start),
-            Ok(_) => board.keep("the service's name has no address".to_owned()),
-            Err(error) => board.keep(format!("the service's name does not resolve: {error}")),
+            Ok(found) if !found.is_empty() => endpoints.settle(&found, &start),
+            Ok(_) => endpoints.keep("the service's name has no address".to_owned()),
+            Err(error) => endpoints.keep(format!("the service's name does not resolve: {error}")),
         }
         tokio::select! {
             () = time::sleep(random.jitter(PERIOD, 0.7, 1.3)) => {}
-            () = board.hurry.notified() => time::sleep(SHORTEST_PERIOD).await,
+            () = endpoints.hurry.notified() => time::sleep(SHORTEST_PERIOD).await,
         }
     }
 }

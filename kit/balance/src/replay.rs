@@ -16,9 +16,9 @@ use tonic::{Status, body::Body, codegen::Bytes};
 const LONGEST_BYTES: usize = 256 * 1024;
 
 /// Keeps what was read of a body.
-pub(crate) struct Replay(Arc<Mutex<Tape>>);
+pub(crate) struct Replay(Arc<Mutex<Recording>>);
 
-struct Tape {
+struct Recording {
     source: Body,
     kept: Vec<Bytes>,
     kept_bytes: usize,
@@ -29,14 +29,14 @@ struct Tape {
 
 /// One reading of the body, from its start.
 struct Reader {
-    tape: Arc<Mutex<Tape>>,
+    recording: Arc<Mutex<Recording>>,
     number: u32,
     at: usize,
 }
 
 impl Replay {
     pub(crate) fn new(source: Body) -> Self {
-        Self(Arc::new(Mutex::new(Tape {
+        Self(Arc::new(Mutex::new(Recording {
             source,
             kept: Vec::new(),
             kept_bytes: 0,
@@ -48,15 +48,15 @@ impl Replay {
 
     /// The body, from its start. An earlier reading ends here. None if not all of it was kept.
     pub(crate) fn body(&self) -> Option<Body> {
-        let mut tape = lock(&self.0);
-        tape.reader += 1;
-        let number = tape.reader;
-        let tape = tape.is_whole.then(|| Arc::clone(&self.0))?;
-        Some(Body::new(Reader { tape, number, at: 0 }))
+        let mut recording = lock(&self.0);
+        recording.reader += 1;
+        let number = recording.reader;
+        let recording = recording.is_whole.then(|| Arc::clone(&self.0))?;
+        Some(Body::new(Reader { recording, number, at: 0 }))
     }
 }
 
-impl Tape {
+impl Recording {
     fn keep(&mut self, frame: &Frame<Bytes>) {
         self.kept_bytes += frame.data_ref().map_or(0, Bytes::len);
         match frame.data_ref() {
@@ -79,35 +79,35 @@ impl http_body::Body for Reader {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let shared = Arc::clone(&self.tape);
-        let mut tape = lock(&shared);
-        if tape.reader != self.number {
+        let shared = Arc::clone(&self.recording);
+        let mut recording = lock(&shared);
+        if recording.reader != self.number {
             return Poll::Ready(Some(Err(Status::cancelled("the call is made elsewhere"))));
         }
-        if let Some(data) = tape.kept.get(self.at) {
+        if let Some(data) = recording.kept.get(self.at) {
             let frame = Frame::data(data.clone());
             self.at += 1;
             return Poll::Ready(Some(Ok(frame)));
         }
-        if tape.is_at_end {
+        if recording.is_at_end {
             return Poll::Ready(None);
         }
-        let next = ready!(Pin::new(&mut tape.source).poll_frame(context));
+        let next = ready!(Pin::new(&mut recording.source).poll_frame(context));
         match &next {
             Some(Ok(frame)) => {
-                tape.keep(frame);
-                self.at = tape.kept.len();
+                recording.keep(frame);
+                self.at = recording.kept.len();
             }
-            Some(Err(_)) => tape.is_whole = false,
-            None => tape.is_at_end = true,
+            Some(Err(_)) => recording.is_whole = false,
+            None => recording.is_at_end = true,
         }
         Poll::Ready(next)
     }
 }
 
 /// Nothing in here panics while it holds the lock, but for the body itself.
-fn lock(tape: &Mutex<Tape>) -> MutexGuard<'_, Tape> {
-    tape.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(recording: &Mutex<Recording>) -> MutexGuard<'_, Recording> {
+    recording.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 //! Deliberately absent: TLS and rate limits per caller, which belong to what stands before it.
 
 mod args;
-mod greeting;
 mod health;
 mod layers;
-mod mend;
+mod normalize;
+mod preface;
 mod probe;
 mod trace;
 
@@ -27,9 +27,9 @@ use tonic_health::pb::health_server::{Health as HealthService, HealthServer};
 use tower::Service;
 
 use crate::auth::Authenticator;
-use greeting::Greeted;
 use health::{Check, Health};
-use layers::{Completion, Places, Shutdown};
+use layers::{Completion, ConcurrencyLimit, Shutdown};
+use preface::PrefaceTimeout;
 
 pub use args::ServerArgs;
 pub use probe::{Unhealthy, check_health, probe};
@@ -136,7 +136,7 @@ impl Server {
         let serving = builder.add_routes(routes).serve_with_incoming_shutdown(
             TcpIncoming::from(listener)
                 .with_nodelay(Some(true))
-                .map_ok(|stream| Greeted::new(stream, greeting::LIMIT)),
+                .map_ok(|stream| PrefaceTimeout::new(stream, preface::LIMIT)),
             stop.clone().cancelled_owned(),
         );
         let mut serving = pin!(serving);
@@ -167,12 +167,12 @@ impl Server {
         health: HealthServer<H>,
     ) -> Result<Routes, ServeError> {
         let (v1, v1alpha) = (self.reflection().build_v1(), self.reflection().build_v1alpha());
-        let places = Places::new(self.name, &self.args, self.env);
+        let limit = ConcurrencyLimit::new(self.name, &self.args, self.env);
         let router = self
             .routes
             .into_axum_router()
             .layer(from_fn_with_state(self.authenticator, layers::authenticate))
-            .layer(from_fn_with_state(places, layers::limit_in_flight))
+            .layer(from_fn_with_state(limit, layers::limit_in_flight))
             .layer(from_fn_with_state(completion, layers::run_to_completion))
             .layer(from_fn_with_state(self.name, trace::trace));
         // Health and reflection stay outside: they are answered under load, and to anybody.

@@ -14,4 +14,4 @@ mod spans;
 pub use database::{postgres, postgres_url, sqlite};
 pub use issuer::TestIssuer;
 pub use metrics::{metric, series};
-pub use spans::{Kept, keep, observe};
+pub use spans::{RecordedSpans, keep, observe};

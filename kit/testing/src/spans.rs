@@ -13,16 +13,16 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 /// The spans that have ended.
 #[derive(Clone, Debug, Default)]
-pub struct Kept(Arc<Mutex<Vec<SpanData>>>);
+pub struct RecordedSpans(Arc<Mutex<Vec<SpanData>>>);
 
-impl SpanExporter for Kept {
+impl SpanExporter for RecordedSpans {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         self.0.lock().unwrap().extend(batch);
         Ok(())
     }
 }
 
-impl Kept {
+impl RecordedSpans {
     /// Those so far.
     #[must_use]
     pub fn spans(&self) -> Vec<SpanData> {
@@ -32,9 +32,9 @@ impl Kept {
 
 /// Keeps what `sampler` takes, until the guard is dropped.
 #[must_use]
-pub fn keep(sampler: Sampler) -> (Kept, DefaultGuard) {
+pub fn keep(sampler: Sampler) -> (RecordedSpans, DefaultGuard) {
     observe();
-    let kept = Kept::default();
+    let kept = RecordedSpans::default();
     let provider =
         SdkTracerProvider::builder().with_sampler(sampler).with_simple_exporter(kept.clone());
     let tracer = provider.build().tracer("test");

@@ -42,7 +42,7 @@ pub struct Settings {
     /// Further command-line flags of single services, as their `--help` has them.
     pub flags: BTreeMap<Service, Vec<String>>,
     /// URLs that other services are told in place of a service's own, such as a proxy's.
-    pub detours: BTreeMap<Service, String>,
+    pub url_overrides: BTreeMap<Service, String>,
 }
 
 impl Settings {
@@ -53,7 +53,7 @@ impl Settings {
             databases,
             ports: Ports { controller: 0, catalog: 0, cart: 0, idp: 0, idp_http: 0, payment: 0 },
             flags: BTreeMap::new(),
-            detours: BTreeMap::new(),
+            url_overrides: BTreeMap::new(),
         }
     }
 
@@ -72,7 +72,7 @@ impl Settings {
     /// Tells the other services to reach `service` at `url`.
     #[must_use]
     pub fn with_detour(mut self, service: Service, url: impl Into<String>) -> Self {
-        self.detours.insert(service, url.into());
+        self.url_overrides.insert(service, url.into());
         self
     }
 }

@@ -1,5 +1,5 @@
-//! Takes up what nobody is deciding: after a start everything that the last process left, afterwards
-//! what other processes left or what was too much at once.
+//! Resumes orphaned PROCESSING payments: after a start all that the last process left, afterwards what
+//! other processes left or what was too much at once.
 
 use std::time::Duration;
 

@@ -77,8 +77,8 @@ impl Settler {
         Self { shared: Arc::new(Shared { store, acquirer, env, running, tasks, stop }) }
     }
 
-    /// Has `key` decided, by the task that is at it if there is one. `terms` spares reading what is to
-    /// be paid. `None` if too many are under way or the process stops.
+    /// Starts a settlement task for `key`, or joins the one already running. `terms` spares reading what
+    /// is to be paid. `None` if too many are under way or the process stops.
     #[must_use]
     pub fn start(&self, key: &PaymentKey, terms: Option<ChargeTerms>) -> Option<Settling> {
         let mut running = self.shared.running();

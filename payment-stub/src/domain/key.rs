@@ -10,7 +10,7 @@ pub const MAX_KEY_CHARS: usize = 64;
 #[error("must be 1 to {MAX_KEY_CHARS} of A-Z a-z 0-9 _ -")]
 pub struct KeyError;
 
-/// Names one payment for ever: 1 to [`MAX_KEY_CHARS`] of `A-Z a-z 0-9 _ -`.
+/// The idempotency key of one payment, never used again: 1 to [`MAX_KEY_CHARS`] of `A-Z a-z 0-9 _ -`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PaymentKey(Box<str>);
 

@@ -1,7 +1,7 @@
 //! Performs what the rule says, until a checkout is decided or time is up.
 //!
-//! One routine for the first run, a client's repetition and recovery; they differ only in whether
-//! they have a payment token, and in their patience.
+//! One routine for the first attempt, a client's repetition and recovery; they differ only in whether
+//! they have a payment token, and in how much time they have.
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,50 +32,50 @@ const CLOCK_MARGIN: Duration = Duration::from_mins(1);
 
 /// How long things may take, and how many may go on at once.
 #[derive(Debug, Clone)]
-pub struct Pace {
+pub struct DriverConfig {
     /// The longest that a Checkout call waits for its outcome.
     pub answer_within: Duration,
-    /// How long the first run keeps trying. Below the first lease, 15 s.
-    pub patience: Duration,
+    /// How long the first attempt keeps trying. Below the first lease, 15 s.
+    pub time_budget: Duration,
     /// How long recovery keeps trying one checkout before it goes back to the lease.
-    pub recovery_patience: Duration,
-    /// The longest that one call of a run may take.
+    pub recovery_time_budget: Duration,
+    /// The longest that one call of an attempt may take.
     pub call_limit: Duration,
     /// The longest first pause between two tries; it doubles with each.
     pub first_pause: Duration,
     /// The longest pause between two tries.
     pub longest_pause: Duration,
     /// How many checkouts are driven at once at most, recovery apart.
-    pub max_runs: usize,
+    pub max_attempts: usize,
     /// The longest that a watch lasts.
     pub watch_limit: Duration,
     /// How many watches go on at once at most.
     pub max_watches: usize,
 }
 
-impl Default for Pace {
+impl Default for DriverConfig {
     fn default() -> Self {
         Self {
             answer_within: Duration::from_secs(8),
-            patience: Duration::from_secs(12),
-            recovery_patience: Duration::from_secs(1),
+            time_budget: Duration::from_secs(12),
+            recovery_time_budget: Duration::from_secs(1),
             call_limit: Duration::from_secs(4),
             first_pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(1),
-            max_runs: 1_024,
+            max_attempts: 1_024,
             watch_limit: Duration::from_mins(5),
             max_watches: 1_024,
         }
     }
 }
 
-/// What one run of the driver has.
+/// What one attempt of the driver has.
 #[derive(Debug, Clone)]
-pub struct Run {
+pub struct Attempt {
     /// What to charge with, and until when; recovery has none.
     pub token: Option<(PaymentToken, Instant)>,
     /// How long to keep trying.
-    pub patience: Duration,
+    pub time_budget: Duration,
 }
 
 /// Drives checkouts. A clone shares the tasks.
@@ -84,7 +84,7 @@ pub struct Driver {
     carts: Arc<dyn CartClient>,
     payments: Arc<dyn PaymentClient>,
     env: Env,
-    pace: Arc<Pace>,
+    config: Arc<DriverConfig>,
     tasks: TaskTracker,
     runs: Arc<Semaphore>,
     watches: Arc<Semaphore>,
@@ -94,23 +94,23 @@ pub struct Driver {
 impl Driver {
     /// Drives checkouts over `services`.
     #[must_use]
-    pub fn new(services: &Services, pace: Pace, env: Env) -> Self {
+    pub fn new(services: &Services, config: DriverConfig, env: Env) -> Self {
         Self {
             carts: services.carts.clone(),
             payments: services.payments.clone(),
             env,
             tasks: TaskTracker::new(),
-            runs: Arc::new(Semaphore::new(pace.max_runs)),
-            watches: Arc::new(Semaphore::new(pace.max_watches)),
+            runs: Arc::new(Semaphore::new(config.max_attempts)),
+            watches: Arc::new(Semaphore::new(config.max_watches)),
             decided: broadcast::Sender::new(DECIDED_KEPT),
-            pace: Arc::new(pace),
+            config: Arc::new(config),
         }
     }
 
     /// How long things may take.
     #[must_use]
-    pub fn pace(&self) -> &Pace {
-        &self.pace
+    pub fn config(&self) -> &DriverConfig {
+        &self.config
     }
 
     /// Where its randomness comes from.
@@ -140,18 +140,18 @@ impl Driver {
         self.tasks.wait().await;
     }
 
-    /// Drives a checkout in a task of its own, which nobody's leaving ends, not even dropping the
+    /// Drives a checkout in a detached task: a caller that goes away does not end it, nor dropping the
     /// handle.
     #[must_use]
     pub fn spawn(
         &self,
         checkout: Checkout,
-        run: Run,
+        attempt: Attempt,
         permit: OwnedSemaphorePermit,
     ) -> JoinHandle<Option<Checkout>> {
         let driver = self.clone();
         let task = async move {
-            let decided = driver.drive(&checkout, run).await;
+            let decided = driver.drive(&checkout, attempt).await;
             drop(permit);
             decided
         };
@@ -160,13 +160,13 @@ impl Driver {
 
     /// Drives a checkout until it is decided. None if time is up, or if a person has to look: the
     /// lease brings it back either way.
-    pub async fn drive(&self, checkout: &Checkout, run: Run) -> Option<Checkout> {
+    pub async fn drive(&self, checkout: &Checkout, attempt: Attempt) -> Option<Checkout> {
         if checkout.is_decided() {
             return Some(checkout.clone());
         }
         let began = Instant::now();
-        let by = if run.token.is_some() { "client" } else { "recovery" };
-        let ended = self.follow(checkout, run).await;
+        let by = if attempt.token.is_some() { "client" } else { "recovery" };
+        let ended = self.follow(checkout, attempt).await;
         let outcome = match &ended {
             Ok(Some(decided)) => metrics::outcome(&decided.state),
             Ok(None) => "pending",
@@ -187,13 +187,17 @@ impl Driver {
     }
 
     /// Follows the rule from step to step.
-    async fn follow(&self, checkout: &Checkout, run: Run) -> Result<Option<Checkout>, Impossible> {
-        let gives_up = Instant::now() + run.patience;
-        let mut step = Step::first(run.token.is_some());
-        let backoff = Backoff::new(self.pace.first_pause, self.pace.longest_pause);
+    async fn follow(
+        &self,
+        checkout: &Checkout,
+        attempt: Attempt,
+    ) -> Result<Option<Checkout>, Impossible> {
+        let gives_up = Instant::now() + attempt.time_budget;
+        let mut step = Step::first(attempt.token.is_some());
+        let backoff = Backoff::new(self.config.first_pause, self.config.longest_pause);
         let mut failures = 0;
         loop {
-            let (observation, stored) = self.attempt(checkout, &step, &run).await;
+            let (observation, stored) = self.perform(checkout, &step, &attempt).await;
             metrics::STEPS.add(1, [metrics::step(&step), metrics::observation(&observation)]);
             match next(step, observation)? {
                 Next::Decided => return Ok(stored.inspect(|decided| self.announce(decided))),
@@ -219,23 +223,23 @@ impl Driver {
     }
 
     /// Tries a step once.
-    async fn attempt(
+    async fn perform(
         &self,
         checkout: &Checkout,
         step: &Step,
-        run: &Run,
+        attempt: &Attempt,
     ) -> (Observation, Option<Checkout>) {
         let (id, owner) = (checkout.id, &checkout.owner);
         match step {
-            Step::Charge { .. } => (self.charge(checkout, run).await, None),
+            Step::Charge { .. } => (self.charge(checkout, attempt).await, None),
             Step::Resolve => (self.paid(id, self.payments.resolve(id)).await, None),
             Step::Confirm(capture) => self.stored(id, self.carts.confirm(owner, id, capture)).await,
             Step::Unmark(failure) => self.stored(id, self.carts.unmark(owner, id, *failure)).await,
         }
     }
 
-    async fn charge(&self, checkout: &Checkout, run: &Run) -> Observation {
-        let Some((token, window_ends)) = &run.token else { return Observation::WindowOver };
+    async fn charge(&self, checkout: &Checkout, attempt: &Attempt) -> Observation {
+        let Some((token, window_ends)) = &attempt.token else { return Observation::WindowOver };
         let left = window_ends.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Observation::WindowOver;
@@ -286,13 +290,13 @@ impl Driver {
         }
     }
 
-    /// A run has no client and so no deadline of its own: each call gets one.
+    /// An attempt has no client and so no deadline of its own: each call gets one.
     async fn within_limit<T>(
         &self,
         service: &'static str,
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
-        let limit = self.pace.call_limit;
+        let limit = self.config.call_limit;
         let answer = tokio::time::timeout(limit, deadline::within(limit, call)).await;
         answer.unwrap_or_else(|_| Err(CallError::timed_out(service)))
     }

@@ -48,7 +48,7 @@ impl Watch {
             shopper,
             name,
             decided,
-            ends: Instant::now() + driver.pace().watch_limit,
+            ends: Instant::now() + driver.config().watch_limit,
             pause: FIRST_POLL,
             last: None,
             first: Some(first),

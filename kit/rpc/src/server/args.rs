@@ -14,7 +14,7 @@ const DRAIN_SECONDS: u64 = 10;
 /// Limits of a server.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServerArgs {
-    /// Calls at work at the same time, at most; more are shed with RESOURCE_EXHAUSTED
+    /// Maximum in-flight requests; excess requests are rejected with RESOURCE_EXHAUSTED
     #[arg(long, env = "OXCART_MAX_IN_FLIGHT", default_value_t = MAX_IN_FLIGHT, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub max_in_flight: u32,

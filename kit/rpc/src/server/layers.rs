@@ -18,7 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 use tracing::Instrument as _;
 
-use super::{ServerArgs, mend};
+use super::{ServerArgs, normalize};
 use crate::{
     auth::{Authenticator, SERVICE_AUTHORIZATION},
     deadline,
@@ -73,7 +73,7 @@ pub(super) async fn run_to_completion(
     let max_message_bytes = completion.max_message_bytes;
     let work = async move {
         let response = next.run(request).await;
-        mend::mend(max_message_bytes, response)
+        normalize::normalize_errors(max_message_bytes, response)
     };
     let task = completion.tracker.spawn(deadline::within(limit, work).in_current_span());
     match time::timeout(limit.saturating_sub(EARLY), task).await {
@@ -96,13 +96,13 @@ fn fault(failure: &JoinError) -> Status {
 
 /// What [`limit_in_flight`] knows.
 #[derive(Clone)]
-pub(super) struct Places {
+pub(super) struct ConcurrencyLimit {
     server: &'static str,
     free: Arc<Semaphore>,
     env: Env,
 }
 
-impl Places {
+impl ConcurrencyLimit {
     pub(super) fn new(server: &'static str, args: &ServerArgs, env: Env) -> Self {
         let count = usize::try_from(args.max_in_flight).unwrap_or(Semaphore::MAX_PERMITS);
         // Shown as 0, so that the first call that is shed is seen as a change.
@@ -114,17 +114,17 @@ impl Places {
 /// Sheds a call before any work is done if as many as allowed are at work. Nothing queues: a caller
 /// that is told so at once can go elsewhere.
 pub(super) async fn limit_in_flight(
-    State(places): State<Places>,
+    State(limit): State<ConcurrencyLimit>,
     request: Request,
     next: Next,
 ) -> Response {
-    let Ok(_place) = places.free.try_acquire() else {
-        SERVER_SHED.add(1, [places.server]);
+    let Ok(_permit) = limit.free.try_acquire() else {
+        SERVER_SHED.add(1, [limit.server]);
         let refusal = Refusal::new(Reason::Overloaded, "too many calls are at work");
-        let retry_after = places.env.jitter(SHED_RETRY_AFTER, 0.5, 1.5);
+        let retry_after = limit.env.jitter(SHED_RETRY_AFTER, 0.5, 1.5);
         return answer(refusal.retry_after(retry_after).into());
     };
-    let _at_work = SERVER_IN_FLIGHT.enter([places.server]);
+    let _at_work = SERVER_IN_FLIGHT.enter([limit.server]);
     next.run(request).await
 }
 

@@ -2,7 +2,7 @@
 
 use kit_rpc::channel;
 use kit_testing::{
-    Kept,
+    RecordedSpans,
     echo::{BOUND, Client, Echo, serve_echo},
     keep,
 };
@@ -13,7 +13,7 @@ use tonic::Status;
 use tracing::Instrument as _;
 
 /// Waits for so many spans: a server's ends a moment after its answer.
-async fn ended(kept: &Kept, count: usize) -> Vec<SpanData> {
+async fn ended(kept: &RecordedSpans, count: usize) -> Vec<SpanData> {
     let waiting = async {
         while kept.spans().len() < count {
             tokio::task::yield_now().await;

@@ -12,14 +12,14 @@ use kit_service::{Env, listen::bind};
 use tokio::{net::TcpListener, runtime::Runtime};
 use tokio_util::sync::CancellationToken;
 
-use super::{Cause, Databases, Service, Settings, StartError, member::Member};
+use super::{Cause, Databases, Service, Settings, StartError, running_service::RunningService};
 
 /// The service client that the controller is, in the identity provider's built-in seed.
 const CONTROLLER_CREDENTIALS: [&str; 4] =
     ["--client-id", "controller", "--client-secret", "controller-secret"];
 
 /// What is the same for a service each time it starts.
-pub(super) struct Wiring {
+pub(super) struct Launcher {
     settings: Settings,
     env: Env,
     /// Where each one listens; port 0 until it has been reserved.
@@ -36,7 +36,7 @@ struct Listeners {
     http: Option<net::TcpListener>,
 }
 
-impl Wiring {
+impl Launcher {
     pub(super) fn new(settings: Settings, env: Env) -> Self {
         let ports = settings.ports;
         let port = |service| match service {
@@ -83,12 +83,12 @@ impl Wiring {
 
     /// Where other services are told to reach `service`.
     fn url(&self, service: Service) -> String {
-        let detour = self.settings.detours.get(&service).cloned();
-        detour.unwrap_or_else(|| format!("http://{}", self.address(service)))
+        let url_override = self.settings.url_overrides.get(&service).cloned();
+        url_override.unwrap_or_else(|| format!("http://{}", self.address(service)))
     }
 
     /// Starts a service on its port.
-    pub(super) async fn launch(&mut self, service: Service) -> Result<Member, StartError> {
+    pub(super) async fn launch(&mut self, service: Service) -> Result<RunningService, StartError> {
         let Listeners { grpc, http } = match self.reserved.remove(&service) {
             Some(listeners) => listeners,
             None => self.listen(service).await?,
@@ -112,7 +112,7 @@ impl Wiring {
         service: Service,
         listener: net::TcpListener,
         serve: impl FnOnce(C, TcpListener, CancellationToken, Env) -> F + Send + 'static,
-    ) -> Result<Member, StartError>
+    ) -> Result<RunningService, StartError>
     where
         C: Parser + Send + 'static,
         F: Future<Output = Result<(), E>> + Send + 'static,
@@ -127,7 +127,7 @@ impl Wiring {
         let no_runtime = |source| StartError::Runtime { service, source };
         let runtime = Runtime::new().map_err(no_runtime)?;
         let env = self.env.clone();
-        Ok(Member::spawn(service, runtime, |shutdown| async move {
+        Ok(RunningService::spawn(service, runtime, |shutdown| async move {
             // Only here, inside its own runtime, may the listener wait for connections.
             let listener = TcpListener::from_std(listener)?;
             serve(config, listener, shutdown, env).await.map_err(Into::into)

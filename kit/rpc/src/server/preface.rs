@@ -26,7 +26,7 @@ pub(super) const LIMIT: Duration = Duration::from_secs(10);
 const PREFACE_BYTES: usize = 24;
 
 /// A connection that is broken off if its client has not greeted in time.
-pub(super) struct Greeted {
+pub(super) struct PrefaceTimeout {
     stream: TcpStream,
     waiting: Option<Waiting>,
 }
@@ -36,7 +36,7 @@ struct Waiting {
     limit: Pin<Box<Sleep>>,
 }
 
-impl Greeted {
+impl PrefaceTimeout {
     pub(super) fn new(stream: TcpStream, limit: Duration) -> Self {
         let limit = Box::pin(time::sleep(limit));
         Self { stream, waiting: Some(Waiting { missing_bytes: PREFACE_BYTES, limit }) }
@@ -50,7 +50,7 @@ impl Greeted {
     }
 }
 
-impl AsyncRead for Greeted {
+impl AsyncRead for PrefaceTimeout {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -71,7 +71,7 @@ impl AsyncRead for Greeted {
     }
 }
 
-impl AsyncWrite for Greeted {
+impl AsyncWrite for PrefaceTimeout {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -101,7 +101,7 @@ impl AsyncWrite for Greeted {
     }
 }
 
-impl Connected for Greeted {
+impl Connected for PrefaceTimeout {
     type ConnectInfo = TcpConnectInfo;
 
     fn connect_info(&self) -> TcpConnectInfo {
@@ -120,11 +120,11 @@ mod tests {
 
     const SHORT: Duration = Duration::from_millis(50);
 
-    async fn connected() -> (TcpStream, Greeted) {
+    async fn connected() -> (TcpStream, PrefaceTimeout) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
-        (client.unwrap(), Greeted::new(accepted.unwrap().0, SHORT))
+        (client.unwrap(), PrefaceTimeout::new(accepted.unwrap().0, SHORT))
     }
 
     #[tokio::test]
@@ -142,8 +142,8 @@ mod tests {
     async fn a_client_that_has_greeted_may_be_silent() {
         let (mut client, mut server) = connected().await;
         client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
-        let mut greeting = [0; PREFACE_BYTES];
-        server.read_exact(&mut greeting).await.unwrap();
+        let mut preface = [0; PREFACE_BYTES];
+        server.read_exact(&mut preface).await.unwrap();
         assert!(time::timeout(4 * SHORT, server.read_u8()).await.is_err(), "it was cut off");
     }
 }

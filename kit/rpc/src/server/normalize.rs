@@ -12,7 +12,7 @@ const MISSING: &str = "Missing request message";
 const CUT_OFF: &str = "Unexpected EOF decoding stream";
 
 /// The response as it is, unless it is an error without an `ErrorInfo`.
-pub(super) fn mend(max_message_bytes: usize, response: Response) -> Response {
+pub(super) fn normalize_errors(max_message_bytes: usize, response: Response) -> Response {
     let status = Status::from_header_map(response.headers());
     let better = status.and_then(|status| reason(&status, max_message_bytes));
     better.map_or(response, |refusal| Status::from(refusal).into_http())

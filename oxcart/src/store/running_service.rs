@@ -33,7 +33,7 @@ const KILL_WAIT: Duration = Duration::from_secs(5);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A service that runs.
-pub(super) struct Member {
+pub(super) struct RunningService {
     service: Service,
     /// None only while it is taken down.
     runtime: Option<Runtime>,
@@ -41,7 +41,7 @@ pub(super) struct Member {
     ended: oneshot::Receiver<Result<(), Cause>>,
 }
 
-impl Member {
+impl RunningService {
     /// Runs what `serve` makes until it ends or the member is stopped.
     pub(super) fn spawn<F>(
         service: Service,
@@ -102,7 +102,7 @@ impl Member {
     }
 }
 
-impl Drop for Member {
+impl Drop for RunningService {
     /// A runtime must not be dropped where blocking is not allowed, as in a test that fails.
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
