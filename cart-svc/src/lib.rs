@@ -24,6 +24,7 @@ use oxcart_proto::cart::{
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tonic::codec::CompressionEncoding::Gzip;
 
 pub use config::Config;
 
@@ -83,8 +84,13 @@ pub fn services(
     let checkouts = Checkouts::new(store, config.timing(), env.clone());
     let max_bytes = config.common.server.max_message_bytes;
     (
-        CartServiceServer::new(CartApi::new(carts)).max_decoding_message_size(max_bytes),
+        CartServiceServer::new(CartApi::new(carts))
+            .accept_compressed(Gzip)
+            .send_compressed(Gzip)
+            .max_decoding_message_size(max_bytes),
         CheckoutServiceServer::new(CheckoutApi::new(checkouts))
+            .accept_compressed(Gzip)
+            .send_compressed(Gzip)
             .max_decoding_message_size(max_bytes),
     )
 }

@@ -22,6 +22,7 @@ use kit_service::Env;
 use oxcart_proto::catalog::catalog_service_server::CatalogServiceServer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tonic::codec::CompressionEncoding::Gzip;
 
 use self::{api::CatalogApi, app::Catalog, store::MIGRATIONS};
 
@@ -61,6 +62,8 @@ impl Service for Config {
             loaded.map_err(RunError::cannot("load the built-in catalogue"))?;
         }
         let api = CatalogServiceServer::new(CatalogApi::new(catalog, self.default_currency))
+            .accept_compressed(Gzip)
+            .send_compressed(Gzip)
             .max_decoding_message_size(self.common.server.max_message_bytes);
         let served = Server::new(Self::NAME, &self.common.server, env.clone())
             .authenticator(Authenticator::new(&self.auth, env))

@@ -25,6 +25,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
+use tonic::codec::CompressionEncoding::Gzip;
 
 pub use config::Config;
 
@@ -69,6 +70,8 @@ pub async fn serve_with(
     let driver = app.checkouts.driver().clone();
     let recovery = Recovery::new(services.carts, driver.clone(), config.recovery(), env.clone());
     let service = ControllerServiceServer::new(Api::new(app))
+        .accept_compressed(Gzip)
+        .send_compressed(Gzip)
         .max_decoding_message_size(config.common.server.max_message_bytes);
     let server = Server::new(Config::NAME, &config.common.server, env.clone())
         .authenticator(Authenticator::new(&config.auth, env))

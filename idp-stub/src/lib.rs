@@ -23,6 +23,7 @@ use kit_service::{Env, chain, listen::bind};
 use oxcart_proto::idp::idp_service_server::IdpServiceServer;
 use tokio::{net::TcpListener, time::interval};
 use tokio_util::sync::CancellationToken;
+use tonic::codec::CompressionEncoding::Gzip;
 use tracing::{info, warn};
 
 use crate::{
@@ -85,6 +86,8 @@ pub async fn serve(
 
     let stop = shutdown.child_token();
     let service = IdpServiceServer::new(IdpApi::new(Arc::clone(&idp)))
+        .accept_compressed(Gzip)
+        .send_compressed(Gzip)
         .max_decoding_message_size(config.common.server.max_message_bytes);
     let grpc = Server::new(Config::NAME, &config.common.server, env)
         .add_service(service)

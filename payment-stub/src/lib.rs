@@ -23,6 +23,7 @@ use kit_service::Env;
 use oxcart_proto::payment::payment_service_server::PaymentServiceServer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tonic::codec::CompressionEncoding::Gzip;
 
 pub use config::Config;
 
@@ -69,6 +70,8 @@ impl Service for Config {
         let payments = Payments::new(store.clone(), acquirer, settler.clone(), env.clone());
         let api = PaymentApi::new(Arc::new(payments), self.charge_wait(), env.clone());
         let service = PaymentServiceServer::new(api)
+            .accept_compressed(Gzip)
+            .send_compressed(Gzip)
             .max_decoding_message_size(self.common.server.max_message_bytes);
 
         let server = Server::new(Self::NAME, &self.common.server, env.clone())

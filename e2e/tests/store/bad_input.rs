@@ -8,12 +8,13 @@ use oxcart_proto::{
         Card, Cart, CheckoutRequest, CreateCartRequest, DeleteCartRequest, GetCartRequest,
         GetCheckoutRequest, GetItemsRequest, GetStorefrontRequest, ListCartsRequest,
         ListItemsRequest, ListPurchasesRequest, SearchItemsRequest, SetItemRequest,
-        TokenizeCardRequest, UpdateCartRequest, get_checkout_request::Name,
+        TokenizeCardRequest, UpdateCartRequest, controller_service_client::ControllerServiceClient,
+        get_checkout_request::Name,
     },
     error,
 };
 use secrecy::ExposeSecret as _;
-use tonic::{Code, Response, Status};
+use tonic::{Code, Request, Response, Status, codec::CompressionEncoding::Gzip};
 
 use crate::{
     raw,
@@ -614,5 +615,29 @@ async fn a_cart_that_is_not_there_is_not_found() {
     let status = scene.alice.controller().get_cart(get).await.unwrap_err();
     assert_eq!(reason(&status), Reason::CartNotFound);
     assert_eq!(checkout_of(&mut scene.alice, "never-sent").await, None);
+    scene.nothing_was_lost().await;
+}
+
+#[tokio::test]
+async fn gzip_is_taken_and_given_and_a_message_is_measured_unpacked() {
+    let scene = Scene::new().await;
+    let token = scene.world.token("alice").await;
+    let bearer = format!("Bearer {}", token.expose_secret());
+    let channel = scene.world.channel(Service::Controller).await;
+    let client = ControllerServiceClient::new(channel);
+    let mut client = client.send_compressed(Gzip).accept_compressed(Gzip);
+    let signed = |query: String| {
+        let mut request = Request::new(SearchItemsRequest { query, ..Default::default() });
+        request.metadata_mut().insert("authorization", bearer.parse().unwrap());
+        request
+    };
+    let found = client.search_items(signed("oak spokes".to_owned())).await.unwrap();
+    assert_eq!(found.metadata().get("grpc-encoding").unwrap(), "gzip");
+    assert_eq!(found.into_inner().items[0].sku, "1002");
+    // Some 100 KB on the wire.
+    let bomb = client.search_items(signed("x".repeat(100_000_000))).await.unwrap_err();
+    assert_eq!(reason(&bomb), Reason::FieldInvalid);
+    let again = client.search_items(signed("oak spokes".to_owned())).await.unwrap();
+    assert_eq!(again.into_inner().items.len(), 1);
     scene.nothing_was_lost().await;
 }

@@ -1,13 +1,15 @@
 //! Gives an `ErrorInfo` to the errors that tonic makes of a request it cannot read.
 //!
 //! tonic answers INTERNAL to a message that does not decode, and OUT_OF_RANGE to one that is too
-//! large: both are the caller's mistake, and a caller must be able to tell them from a transport's.
+//! large, packed or unpacked: both are the caller's mistake, and a caller must be able to tell them from a transport's.
 
 use axum::response::Response;
 use oxcart_proto::{Reason, Refusal, error};
 use tonic::{Code, Status};
 
 const DECODE: &str = "failed to decode Protobuf message: ";
+const DECOMPRESS: &str = "Error decompressing: ";
+const DECOMPRESS_LIMIT: &str = "Error decompressing: size limit";
 const MISSING: &str = "Missing request message";
 const CUT_OFF: &str = "Unexpected EOF decoding stream";
 
@@ -24,13 +26,17 @@ fn reason(status: &Status, max_message_bytes: usize) -> Option<Refusal> {
     }
     let message = status.message();
     match status.code() {
-        Code::OutOfRange => {
+        Code::ResourceExhausted if !message.starts_with(DECOMPRESS_LIMIT) => None,
+        Code::OutOfRange | Code::ResourceExhausted => {
             let message = format!("the request is over {max_message_bytes} bytes");
             Some(Refusal::new(Reason::FieldInvalid, message))
         }
         Code::Internal if message.starts_with(DECODE) => {
             let what = message.trim_start_matches(DECODE);
             Some(Refusal::new(Reason::FieldInvalid, format!("the request does not decode: {what}")))
+        }
+        Code::Internal if message.starts_with(DECOMPRESS) => {
+            Some(Refusal::new(Reason::FieldInvalid, "the request does not decompress"))
         }
         Code::Internal if message.starts_with(MISSING) || message.starts_with(CUT_OFF) => {
             Some(Refusal::new(Reason::FieldInvalid, "the request is incomplete"))
