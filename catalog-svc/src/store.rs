@@ -1,6 +1,4 @@
 //! Where the items are kept.
-//!
-//! Deliberately absent: what may be stored, which the types of [`crate::domain`] say.
 
 mod memory;
 mod row;

@@ -1,8 +1,8 @@
 //! What the controller asks of the services behind it, in the words of its domain.
 //!
 //! The traits are what `app/` knows; the implementations below `clients/` speak gRPC and are the only
-//! place, beside `api/`, that names wire types. Deliberately absent: retries of anything but reads
-//! and idempotent writes, and any decision about money.
+//! place, beside `api/`, that names wire types. Only reads and
+//! idempotent writes are retried.
 
 mod cart;
 mod catalog;

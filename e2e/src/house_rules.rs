@@ -2,7 +2,7 @@
 //! which modules every service has.
 //!
 //! Text is enough: the rules are about names, and a name that a macro hides from us would be hidden
-//! from a reader as well. Deliberately absent: what the compiler or clippy can refuse by itself.
+//! from a reader as well. What the compiler or clippy can refuse is left to them.
 
 mod manifests;
 mod modules;

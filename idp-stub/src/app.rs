@@ -1,6 +1,4 @@
 //! What the identity provider does: one method per use case, each loads, decides and saves.
-//!
-//! Deliberately absent: gRPC, HTTP and SQL.
 
 mod authorize;
 mod error;

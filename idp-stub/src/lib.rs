@@ -142,7 +142,7 @@ async fn read_seed(config: &Config, policy: &Policy) -> Result<Seed, RunError> {
     Seed::parse(&text.map_err(cannot_read)?, policy).map_err(RunError::cannot("use the seed"))
 }
 
-/// Forgets what has expired, for ever.
+/// Deletes what has expired, again and again, until it is stopped.
 async fn purge(idp: &Idp) {
     let mut ticks = interval(PURGE_EVERY);
     loop {

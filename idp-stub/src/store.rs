@@ -1,7 +1,7 @@
 //! What outlives a process: users, clients, keys, sessions, codes.
 //!
-//! Each method is one transaction and decides nothing but who was first. Deliberately absent: the
-//! rules of what is valid (in `domain`), and deleting users or clients.
+//! Each method is one transaction and decides nothing but who was first. The rules of
+//! what is valid are in `domain`. Users and clients are never deleted.
 
 mod memory;
 mod row;

@@ -1,7 +1,5 @@
 //! The files of a replay, read whole and checked before anything is bought: every refusal names the
 //! file and the line.
-//!
-//! Deliberately absent: what the rows mean to a store.
 
 mod purchases;
 mod table;

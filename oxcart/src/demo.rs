@@ -1,8 +1,8 @@
 //! The demo: one user's visit to the store, as tables.
 //!
 //! It shows the items and the carts that earlier visits left, buys them or fills another one, and
-//! ends with everything the user has ever bought. Deliberately absent: anything that another client
-//! of the controller could not do.
+//! ends with everything the user has ever bought. It does nothing
+//! that another client of the controller could not do.
 
 mod choice;
 mod show;

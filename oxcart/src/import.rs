@@ -86,7 +86,7 @@ impl Import<'_> {
     /// Loads the file and writes what became of it to `out`.
     ///
     /// # Errors
-    /// [`ImportError`]: nothing was loaded, but for a broken connection, after which nobody knows.
+    /// [`ImportError`]: nothing was loaded, but for a broken connection, after which it is unknown.
     pub async fn file(
         self,
         path: &Path,

@@ -1,8 +1,8 @@
 //! The whole store in one process: for a first look, for one machine, and as the harness of the
 //! tests across services.
 //!
-//! The only crate beside those tests that knows several services. Deliberately absent: shop logic;
-//! whatever happens here happens through the services' own gRPC.
+//! The only crate beside those tests that knows several services. It has no shop
+//! logic: all goes through the services' own gRPC.
 
 pub mod config;
 pub mod demo;

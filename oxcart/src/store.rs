@@ -1,8 +1,8 @@
 //! The whole store in one process: five services, each on a runtime and a port of its own.
 //!
 //! They meet over gRPC alone, as they would on five machines, so that one of them can be stopped or
-//! killed while the others run. Deliberately absent: shortcuts between services, and what a client
-//! does with the store.
+//! killed while the others run. There are no shortcuts
+//! between them.
 
 mod launcher;
 mod running_service;

@@ -1,6 +1,4 @@
 //! Tables for people: each column as wide as its widest cell, numbers to the right.
-//!
-//! Deliberately absent: wrapping, colours, the width of the terminal.
 
 use std::io::{self, Write};
 

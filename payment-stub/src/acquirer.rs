@@ -1,6 +1,6 @@
 //! What moves the money: a real processor in a shop, here one that acts by a script.
 //!
-//! Deliberately absent: our register. An acquirer knows cards and keys, and remembers for ever what it
+//! Deliberately absent: our register. An acquirer knows cards and keys, and remembers what it
 //! did for a key, so that asking again is always safe.
 
 use std::sync::Arc;

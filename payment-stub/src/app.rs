@@ -1,6 +1,6 @@
 //! One method for each thing that a caller can ask for.
 //!
-//! Deliberately absent: guessing. A payment is decided by what the acquirer said, or by never having
+//! Never guesses: a payment is decided by what the acquirer said, or by never having
 //! reached it; a timeout or an error of ours decides nothing.
 
 mod charge;

@@ -1,6 +1,6 @@
 //! What a payment is and what may happen to it; what the simulated processor does with which card.
 //!
-//! Pure. Deliberately absent: clock, store, wire types, async, and card numbers outside
+//! Pure: no clock, store, wire types or async. A card number exists only as a
 //! [`card::CardNumber`], which cannot be printed or stored.
 
 pub mod acquirer;

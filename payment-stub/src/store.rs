@@ -3,7 +3,7 @@
 //!
 //! What makes a record write-once stands in here and nowhere else: the key is inserted at most once,
 //! and a record changes only `where state = 'PROCESSING'`, or to note that it was given back.
-//! Deliberately absent: clock and ids (callers pass them), deleting (a tombstone stays for ever).
+//! Callers pass clock and ids. Nothing is deleted: a tombstone must outlive every late charge.
 
 mod memory;
 mod row;

@@ -1,6 +1,6 @@
 //! What is counted of checkouts.
 //!
-//! Deliberately absent: calls and statements, which the server and the database measure.
+//! Calls and statements are measured by the server and the database.
 
 use kit_service::metrics::{Counter, Metric};
 

@@ -2,7 +2,7 @@
 //!
 //! RFC 4180 with either line ending; lines with nothing in them are passed over. Written here
 //! because a mistake in the quoting has to be reported by its line: readers that forgive let one
-//! quote too many swallow the rest of the file. Deliberately absent: what the fields mean.
+//! quote too many swallow the rest of the file.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,4 @@
 //! Reads a CSV file of items: either all of its rows are good, or each bad one is named.
-//!
-//! Deliberately absent: what is in the catalogue already.
 
 mod bad_file;
 mod header;
@@ -81,7 +79,7 @@ impl Reader {
             "" => Ok(self.default_currency),
             code => Ok(code.parse()?),
         });
-        // Without its currency nobody knows how many decimals a price may have.
+        // How many decimals a price may have depends on its currency.
         let price = currency
             .and_then(|currency| row.take(Column::Price, |text| read_price(currency, text)));
         match (sku, name, description, price) {

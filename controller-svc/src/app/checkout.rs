@@ -1,7 +1,7 @@
 //! Purchases: freeze the cart at a price, then let the driver take it from there.
 //!
 //! The handler only waits. A client that hangs up, a deadline or a shutdown ends the waiting, never
-//! the purchase. Deliberately absent: any decision about money, which is `domain::checkout::next`.
+//! the purchase. Decisions about money are made by `domain::checkout::next` alone.
 
 mod driver;
 mod watch;

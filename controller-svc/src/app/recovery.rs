@@ -2,7 +2,7 @@
 //! reach the services behind it for too long.
 //!
 //! Runs in every controller; the lease hands each checkout to one of them at a time. Never charges: it
-//! has no payment token. Deliberately absent: giving up.
+//! has no payment token. Never gives up.
 
 use std::{sync::Arc, time::Duration};
 

@@ -3,8 +3,8 @@
 //! [`next`] decides, the driver in `app/` performs. The first run, a client's repetition and
 //! recovery all follow this rule; there is no second place that decides about money.
 //!
-//! Deliberately absent: marking the cart. Until a mark is acknowledged there is nothing to drive,
-//! and recovery starts from a mark that is. Absent too: any way from "nobody knows" to an outcome.
+//! Marking the cart is no step of it. Until a mark is acknowledged there is nothing to drive,
+//! and recovery starts from a mark that is. No way leads from an unknown outcome to a decision.
 
 use std::time::Duration;
 
@@ -103,7 +103,7 @@ impl Step {
 /// What trying a step showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Observation {
-    /// No answer, or one that was not made by the service that was asked: nobody knows whether the
+    /// No answer, or one that was not made by the service that was asked: it is unknown whether the
     /// call took effect.
     Unknown,
     /// The payment was not asked for, because the window in which that is allowed has ended.
@@ -130,7 +130,7 @@ pub enum Next {
     Decided,
 }
 
-/// What cannot be observation while every service keeps the contract. The checkout stays as it is, and a
+/// What cannot be observed while every service keeps the contract. The checkout stays as it is, and a
 /// person has to look.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("step {step:?} of a checkout saw {observation:?}, which contradicts its records")]

@@ -1,7 +1,7 @@
 //! Authorization codes: a browser signs a user in for a client.
 //!
 //! Deliberately absent: a session of the browser with this provider. Every request shows the login
-//! page, so nobody is signed in without typing a password, and there is nothing to sign out of.
+//! page: signing in always takes a password, and there is nothing to sign out of.
 
 use std::time::Duration;
 

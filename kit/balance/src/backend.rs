@@ -22,8 +22,8 @@ use crate::{link::Link, random::Random};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
-/// After a connection that ends sooner there is a pause too: something accepts, and has nobody behind
-/// it.
+/// After a connection that ends sooner there is a pause too: something accepts, and has no server
+/// behind it.
 const SHORTEST_LIFE: Duration = Duration::from_millis(500);
 
 /// How long an address that gave no proper answer is left to others.

@@ -54,7 +54,7 @@ impl Link {
         match time::timeout(CONNECT_TIMEOUT, opening).await {
             Ok(Ok(channel)) => Ok(Self { channel, ended }),
             Ok(Err(failure)) => Err(failed(&chain(&failure))),
-            Err(_) => Err(failed("nobody answers")),
+            Err(_) => Err(failed("no answer")),
         }
     }
 }

@@ -104,7 +104,7 @@ impl DatabaseArgs {
     }
 
     /// Waits until a PostgreSQL server answers, for [`Self::database_wait_seconds`] at most. Any other
-    /// database is there or is not. Done before a port is taken, so that nobody calls a service that
+    /// database is there or is not. Done before a port is taken, so that none calls a service that
     /// has no database yet.
     ///
     /// # Errors

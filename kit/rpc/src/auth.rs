@@ -1,8 +1,8 @@
 //! Who calls: tokens are verified here, offline, with the issuer's published keys.
 //!
 //! A user's and a service's token differ by audience. A service's token comes in `authorization`
-//! alone, or in `service-authorization` beside a user's. Deliberately absent: sessions, passwords,
-//! and calls to the issuer on the way of a request, but for a key not seen before.
+//! alone, or in `service-authorization` beside a user's. The issuer is asked
+//! only for keys not seen before, never for each request.
 
 mod caller;
 mod crypto;

@@ -1,7 +1,7 @@
 //! What the spans of calls say, in the words of OpenTelemetry's conventions for gRPC.
 //!
 //! A call to another service has a span of its own, beside the one in which that service answers it:
-//! the difference is the network, and one that nobody answered is seen all the same. A trace that is
+//! the difference is the network, and one without an answer is seen all the same. A trace that is
 //! not kept has none of it.
 
 use http::{HeaderMap, Uri};
@@ -24,7 +24,7 @@ const FAULTS: [Code; 6] = [
 ];
 
 /// A call to another service. Its span ends when this is dropped; until [`Self::answered`] says
-/// otherwise, nobody waited for the answer.
+/// otherwise, no caller waited for the answer.
 pub(crate) struct Made {
     span: Span,
     code: Code,

@@ -50,7 +50,7 @@ pub trait Service: clap::Parser {
     /// What can be set of every service.
     fn common(&self) -> &CommonArgs;
 
-    /// What is done before a port is taken, so that nobody calls a service which cannot answer: waiting
+    /// What is done before a port is taken, so that none calls a service which cannot answer: waiting
     /// for a database, say. `Break` if that was all the process was started for.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! An HTTP/1.1 server, for what is not gRPC: an identity provider's pages, metrics.
 //!
-//! axum's own would do, but waits for ever for a client that says nothing or reads nothing, and has no
+//! axum's own would do, but waits endlessly for a client that says nothing or reads nothing, and has no
 //! limit to how many there are: whoever reaches the port could take all file descriptors of the
-//! process. Deliberately absent: limits of one request, which are the router's.
+//! process. Limits of one request are the router's.
 
 use std::{io, pin::pin, sync::Arc, time::Duration};
 

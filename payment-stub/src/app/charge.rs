@@ -1,7 +1,6 @@
 //! To pay: write the key down, have it decided, wait a while.
 //!
-//! Deliberately absent: the call to the acquirer. A task of its own makes it, because a caller that
-//! goes away must not leave it half done.
+//! A detached task calls the acquirer, because a caller that goes away must not leave it half done.
 
 use std::time::Duration;
 
@@ -65,7 +64,7 @@ async fn outcome_within(
     };
     match tokio::time::timeout(patience, done).await {
         Ok(Some(settled)) => Ok(settled),
-        // Out of patience, or nobody is at it: the record says how far it is.
+        // The time budget is used up, or no task is running: the record says how far it is.
         _ => payments.get(payment.key).await,
     }
 }

@@ -218,7 +218,7 @@ impl Driver {
 
     fn announce(&self, decided: &Checkout) {
         info!(checkout.id = %decided.id, state = decided.state.as_str(), "checkout {} is decided", decided.id);
-        // An error says that nobody watches.
+        // An error says that there is no watch.
         let _ = self.decided.send(Arc::new(decided.clone()));
     }
 

@@ -96,7 +96,7 @@ impl Watch {
         }
     }
 
-    /// Waits until the watched checkout is decided in this process; for ever if it is elsewhere.
+    /// Waits until the watched checkout is decided in this process; never ends if it is elsewhere.
     async fn hear(&mut self) -> Checkout {
         loop {
             match self.decided.recv().await {

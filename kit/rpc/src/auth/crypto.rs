@@ -1,8 +1,8 @@
 //! ring as the cryptography of `jsonwebtoken`, for the three algorithms that we trust.
 //!
 //! The crate's own choices are an RSA implementation that leaks timing (RUSTSEC-2023-0071) or a
-//! second C library; ring is here already, for TLS. Deliberately absent: HMAC, whose "public" key
-//! could sign, and everything else that no current issuer needs.
+//! second C library; ring is here already, for TLS. HMAC is rejected: its "public" key could
+//! sign.
 
 use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind, EncodingKey,

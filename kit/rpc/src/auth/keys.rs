@@ -3,7 +3,7 @@
 //! A key that is not known makes one fetch, however many ask at once, and not again within
 //! [`COOLDOWN`]: so a stranger with made-up key ids cannot make us a nuisance to the issuer. Keys
 //! older than [`MAX_AGE`] are used while others are fetched behind, and kept if that fails: an
-//! issuer that is down stops nobody who has signed in.
+//! issuer that is down does not affect users who have signed in.
 
 use std::{collections::HashMap, sync::Arc};
 

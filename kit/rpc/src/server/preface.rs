@@ -1,8 +1,8 @@
 //! Connections whose client never says that it speaks HTTP/2.
 //!
-//! hyper waits for a client's preface for ever, and no keepalive pings before it: a few silent
-//! connections would take all file descriptors of the process. Deliberately absent: a limit for
-//! clients that have greeted; theirs are the keepalive and the deadlines.
+//! hyper waits for a client's preface endlessly, and no keepalive pings before it: a few silent
+//! connections would take all file descriptors of the process. Later the
+//! keepalive and the deadlines limit a client.
 
 use std::{
     future::Future as _,
