@@ -1,4 +1,4 @@
-//! The identity provider's RPCs: who calls, what is asked, the answer. Its HTTP side is [`http`].
+//! The identity provider's RPCs: who calls, what is asked, the answer. Its HTTP side is `http`.
 //!
 //! No RPC needs a token: each one asks for the caller's own proof.
 
