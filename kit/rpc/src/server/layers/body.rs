@@ -2,10 +2,13 @@
 //!
 //! A handler is never cut off, so one that waits for the rest of its request would wait for as long as
 //! the caller keeps the connection, and hold a place among the calls at work for nothing.
+//!
+//! A request that its client gives up fails. tonic takes such a one for one that has ended: half a
+//! file would count as a whole.
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -26,6 +29,13 @@ pub(super) fn timed(body: Body, limit: Duration) -> Body {
     Body::new(Timed { body, ends: Box::pin(time::sleep(limit)) })
 }
 
+/// With a code of ours in place of the transport's CANCELLED. Only the handler sees it: the client has
+/// gone.
+fn given_up() -> axum::Error {
+    let refusal = Refusal::new(Reason::FieldInvalid, "the request is incomplete");
+    axum::Error::new(Status::from(refusal))
+}
+
 impl http_body::Body for Timed {
     type Data = Bytes;
     type Error = axum::Error;
@@ -39,7 +49,8 @@ impl http_body::Body for Timed {
             let late = Status::from(Refusal::new(Reason::DeadlineExceeded, message));
             return Poll::Ready(Some(Err(axum::Error::new(late))));
         }
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        Poll::Ready(frame.map(|frame| frame.map_err(|_| given_up())))
     }
 
     fn is_end_stream(&self) -> bool {
